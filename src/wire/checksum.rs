@@ -1,0 +1,93 @@
+//! The checksum of a payload. Knows only bytes.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// The first four bytes of sha256(sha256(payload)).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Checksum(pub [u8; 4]);
+
+/// A checksum in the making: fed as the payload arrives, so that its last byte finds little left to do.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher(Sha256);
+
+impl Checksum {
+    /// Of no bytes at all: a constant, most control messages are empty.
+    pub const EMPTY: Self = Self([0x5d, 0xf6, 0xe0, 0xe2]);
+
+    /// Of a payload that is there whole.
+    pub fn of(payload: &[u8]) -> Self {
+        if payload.is_empty() {
+            return Self::EMPTY;
+        }
+        let mut hasher = Hasher::default();
+        hasher.update(payload);
+        hasher.finish()
+    }
+}
+
+impl Hasher {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The checksum of all bytes taken.
+    pub fn finish(self) -> Checksum {
+        let digest = Sha256::digest(self.0.finalize());
+        Checksum([digest[0], digest[1], digest[2], digest[3]])
+    }
+}
+
+/// What computes the hash on this machine: the processor's own instructions or plain code.
+pub fn backend() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if std::is_x86_feature_detected!("sha") {
+        return "SHA-NI";
+    }
+    #[cfg(target_arch = "aarch64")]
+    if std::arch::is_aarch64_feature_detected!("sha2") {
+        return "ARMv8 SHA2";
+    }
+    "software"
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_payload_has_the_constant() {
+        assert_eq!(Hasher::default().finish(), Checksum::EMPTY);
+        assert_eq!(Checksum::of(&[]), Checksum::EMPTY);
+    }
+
+    #[test]
+    fn known_nonces_have_known_checksums() {
+        assert_eq!(Checksum::of(&100u64.to_le_bytes()).to_string(), "2467f11d");
+        assert_eq!(Checksum::of(&12345u64.to_le_bytes()).to_string(), "2501b9b9");
+    }
+
+    #[test]
+    fn bytes_hashed_as_they_arrive_hash_the_same() {
+        let payload: Vec<u8> = (0..1000u32).map(|n| n as u8).collect();
+        for piece in [1, 63, 64, 65, 999] {
+            let mut hasher = Hasher::default();
+            payload.chunks(piece).for_each(|bytes| hasher.update(bytes));
+            assert_eq!(hasher.finish(), Checksum::of(&payload), "in pieces of {piece}");
+        }
+    }
+}

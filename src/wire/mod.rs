@@ -1,0 +1,22 @@
+//! Bytes to frames and back. Knows no peer, no socket and no clock.
+//!
+//! Inwards a [`Decoder`] makes [`Frame`]s of a stream; outwards the frames of one turn lie in one shared
+//! [`TurnLog`], and a [`WriteQueue`] holds what one peer could not take at once.
+
+pub mod checksum;
+pub mod command;
+pub mod decoder;
+pub mod frame;
+pub mod network;
+pub mod opener;
+pub mod turn_log;
+pub mod write_queue;
+
+pub use checksum::Checksum;
+pub use command::Command;
+pub use decoder::{DecodeError, Decoder};
+pub use frame::{Frame, Header};
+pub use network::{Magic, Network};
+pub use opener::Opener;
+pub use turn_log::{Part, TurnLog};
+pub use write_queue::WriteQueue;

@@ -1,0 +1,414 @@
+//! The frames of one turn, once, for everybody. Knows who owns which part; knows no queue and no socket.
+//!
+//! Every verified frame of a turn is appended here and nowhere else. What one peer is due is the log without
+//! the parts it sent itself, as a few slices: nothing is copied or encoded for a receiver.
+//!
+//! ```text
+//!   frames      a    b    a    B (64 KiB or more)   c
+//!   pieces    [ one run ······ ][ a chunk of its own ][ the run goes on ]
+//!   due to a       ────      ───────────────────────────
+//! ```
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+/// A frame this long is a chunk of its own, never copied into the run: from here on copying costs more than
+/// another slice in a gathering write.
+pub const OWN_CHUNK_LEN: usize = 64 * 1024;
+
+/// Bytes that several peers' write queues may share. One handle for each queue entry, so that the last to
+/// let go knows it is the last.
+pub type Chunk = Arc<Bytes>;
+
+/// A range of a chunk: what a gathering write is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    chunk: &'a Bytes,
+    start: usize,
+    end: usize,
+}
+
+/// The frames accepted in one turn. `O` is whoever owns a frame: its sender.
+#[derive(Debug)]
+pub struct TurnLog<O> {
+    /// While the turn's inputs come: the frames that are not chunks of their own, back to back.
+    run: BytesMut,
+    /// The same once the log is closed.
+    closed_run: Chunk,
+    pieces: Vec<Piece>,
+    /// In order of the log while it grows, in order of (owner, start) once it is closed.
+    spans: Vec<Span<O>>,
+    len: usize,
+    frames: u64,
+    /// Where the last mark stands: no span reaches across it.
+    mark: usize,
+}
+
+/// Where a stretch of the log lies.
+#[derive(Debug)]
+struct Piece {
+    /// Where it begins in the log.
+    start: usize,
+    len: usize,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// In the run, from this byte of it.
+    Run(usize),
+    Own(Chunk),
+}
+
+/// A stretch of the log and who sent it.
+#[derive(Clone, Copy, Debug)]
+struct Span<O> {
+    owner: O,
+    start: usize,
+    end: usize,
+    frames: u64,
+}
+
+impl<'a> Part<'a> {
+    /// A range of `chunk`.
+    ///
+    /// # Panics
+    /// If the range is not inside the chunk.
+    pub fn new(chunk: &'a Bytes, start: usize, end: usize) -> Self {
+        assert!(start <= end && end <= chunk.len(), "{start}..{end} of a chunk of {}", chunk.len());
+        Self { chunk, start, end }
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &'a [u8] {
+        &self.chunk[self.start..self.end]
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// None at all.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// A handle on the same bytes for a stack that keeps what it sends: nothing is copied.
+    pub fn to_bytes(&self) -> Bytes {
+        self.chunk.slice(self.start..self.end)
+    }
+}
+
+impl<O: Copy + Ord> TurnLog<O> {
+    /// A log without frames.
+    pub fn new() -> Self {
+        Self {
+            run: BytesMut::new(),
+            closed_run: Chunk::default(),
+            pieces: Vec::new(),
+            spans: Vec::new(),
+            len: 0,
+            frames: 0,
+            mark: 0,
+        }
+    }
+
+    /// Adds a frame of `owner`'s.
+    pub fn append(&mut self, owner: O, frame: Cow<'_, [u8]>) {
+        let len = frame.len();
+        if len >= OWN_CHUNK_LEN {
+            let chunk = Arc::new(Bytes::from(frame.into_owned()));
+            self.pieces.push(Piece { start: self.len, len, place: Place::Own(chunk) });
+        } else {
+            self.append_to_run(&frame);
+        }
+        self.note_owner(owner, len);
+        self.len += len;
+        self.frames += 1;
+    }
+
+    /// Bytes of all frames.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// No frame yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many frames.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// The place the log has reached, to be given as an `end` once it is closed.
+    pub fn mark(&mut self) -> usize {
+        self.mark = self.len;
+        self.len
+    }
+
+    /// No more frames this turn: from here on parts can be asked for.
+    pub fn close(&mut self) {
+        self.closed_run = Arc::new(self.run.split().freeze());
+        self.spans.sort_unstable_by_key(|span| (span.owner, span.start));
+    }
+
+    /// Bytes and frames in the first `end` bytes of the log, a [`mark`](Self::mark) or more than all, that are
+    /// not `owner`'s own. Only once the log is closed.
+    pub fn due(&self, owner: O, end: usize) -> (usize, u64) {
+        let own = self.owned_by(owner);
+        if own.is_empty() && end >= self.len {
+            return (self.len, self.frames);
+        }
+        let (bytes, frames) = if end >= self.len { (self.len, self.frames) } else { count(&self.spans, end) };
+        let (own_bytes, own_frames) = count(own, end);
+        (bytes - own_bytes, frames - own_frames)
+    }
+
+    /// The first `end` bytes of the log without `owner`'s own and without the first `sent` bytes of what is
+    /// left. Only once the log is closed.
+    pub fn parts(&self, owner: O, sent: usize, end: usize) -> impl Iterator<Item = Part<'_>> {
+        self.stretches(owner, sent, end).map(|(chunk, start, end)| Part::new(chunk, start, end))
+    }
+
+    /// The same as [`parts`](Self::parts), with the chunks to keep them by.
+    pub fn chunks(&self, owner: O, sent: usize, end: usize) -> impl Iterator<Item = (&Chunk, usize, usize)> {
+        self.stretches(owner, sent, end)
+    }
+
+    /// Moves what the log holds in its own, larger buffer into chunks of exact size: somebody is going to
+    /// keep them. Only once the log is closed; parts asked for before and after are the same bytes.
+    pub fn shrink(&mut self) {
+        let exact = Arc::new(Bytes::copy_from_slice(&self.closed_run));
+        let ours = std::mem::replace(&mut self.closed_run, exact);
+        self.reclaim(ours);
+    }
+
+    /// Forgets the frames, and says of each chunk how many bytes it has if somebody still holds it. A run
+    /// that nobody holds is reused in place.
+    pub fn clear(&mut self, mut held: impl FnMut(usize)) {
+        let run = std::mem::take(&mut self.closed_run);
+        let own = self.pieces.drain(..).filter_map(|piece| match piece.place {
+            Place::Own(chunk) => Some(chunk),
+            Place::Run(_) => None,
+        });
+        for chunk in own.chain([run.clone()]) {
+            // `run` is counted once more for the clone
+            let ours = if Arc::ptr_eq(&chunk, &run) { 2 } else { 1 };
+            if Arc::strong_count(&chunk) > ours {
+                held(chunk.len());
+            }
+        }
+        self.reclaim(run);
+        self.spans.clear();
+        self.len = 0;
+        self.frames = 0;
+        self.mark = 0;
+    }
+
+    fn append_to_run(&mut self, frame: &[u8]) {
+        match self.pieces.last_mut() {
+            Some(Piece { len, place: Place::Run(_), .. }) => *len += frame.len(),
+            _ => self.pieces.push(Piece {
+                start: self.len,
+                len: frame.len(),
+                place: Place::Run(self.run.len()),
+            }),
+        }
+        self.run.extend_from_slice(frame);
+    }
+
+    fn note_owner(&mut self, owner: O, len: usize) {
+        match self.spans.last_mut() {
+            Some(span) if span.owner == owner && self.mark < self.len => {
+                span.end += len;
+                span.frames += 1;
+            }
+            _ => self.spans.push(Span { owner, start: self.len, end: self.len + len, frames: 1 }),
+        }
+    }
+
+    fn owned_by(&self, owner: O) -> &[Span<O>] {
+        let from = self.spans.partition_point(|span| span.owner < owner);
+        let to = from + self.spans[from..].partition_point(|span| span.owner == owner);
+        &self.spans[from..to]
+    }
+
+    fn stretches(&self, owner: O, sent: usize, end: usize) -> Stretches<'_, O> {
+        Stretches {
+            run: &self.closed_run,
+            pieces: &self.pieces,
+            own: self.owned_by(owner),
+            at: 0,
+            end: end.min(self.len),
+            sent,
+        }
+    }
+
+    fn reclaim(&mut self, run: Chunk) {
+        if let Ok(Ok(buffer)) = Arc::try_unwrap(run).map(Bytes::try_into_mut) {
+            self.run = buffer;
+            self.run.clear();
+        }
+    }
+}
+
+impl<O: Copy + Ord> Default for TurnLog<O> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Bytes and frames of the spans before `end`.
+fn count<O>(spans: &[Span<O>], end: usize) -> (usize, u64) {
+    let before = spans.iter().filter(|span| span.end <= end);
+    before.fold((0, 0), |(bytes, frames), span| (bytes + span.end - span.start, frames + span.frames))
+}
+
+/// Walks the log around one owner's spans.
+struct Stretches<'a, O> {
+    run: &'a Chunk,
+    pieces: &'a [Piece],
+    own: &'a [Span<O>],
+    at: usize,
+    end: usize,
+    /// Bytes still to be left out at the front of what is due.
+    sent: usize,
+}
+
+impl<'a, O> Iterator for Stretches<'a, O> {
+    type Item = (&'a Chunk, usize, usize);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.at < self.end {
+            let stop = match self.own.split_first() {
+                Some((span, rest)) if span.start <= self.at => {
+                    self.at = span.end;
+                    self.own = rest;
+                    continue;
+                }
+                Some((span, _)) => span.start.min(self.end),
+                None => self.end,
+            };
+            let (piece, rest) = self.pieces.split_first().expect("pieces cover the log");
+            let piece_end = piece.start + piece.len;
+            if piece_end <= self.at {
+                self.pieces = rest;
+                continue;
+            }
+            let stop = stop.min(piece_end);
+            let from = self.at + self.sent.min(stop - self.at);
+            self.sent -= from - self.at;
+            self.at = stop;
+            if from < stop {
+                let (chunk, offset) = match &piece.place {
+                    Place::Run(offset) => (self.run, *offset),
+                    Place::Own(chunk) => (chunk, 0),
+                };
+                return Some((chunk, offset + from - piece.start, offset + stop - piece.start));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log of frames (owner, fill, length), and what each owner is due by the plain definition.
+    fn log_of(frames: &[(u32, u8, usize)]) -> TurnLog<u32> {
+        let mut log = TurnLog::new();
+        for &(owner, fill, len) in frames {
+            log.append(owner, Cow::Owned(vec![fill; len]));
+        }
+        log.close();
+        log
+    }
+
+    fn plain(frames: &[(u32, u8, usize)], receiver: u32) -> Vec<u8> {
+        let due = frames.iter().filter(|(owner, ..)| *owner != receiver);
+        due.flat_map(|&(_, fill, len)| vec![fill; len]).collect()
+    }
+
+    fn joined<'a>(parts: impl Iterator<Item = Part<'a>>) -> Vec<u8> {
+        parts.flat_map(|part| part.as_slice().to_vec()).collect()
+    }
+
+    const MIXED: &[(u32, u8, usize)] = &[
+        (1, 1, 30),
+        (2, 2, 40),
+        (1, 3, 24),
+        (3, 4, OWN_CHUNK_LEN),
+        (3, 5, 50),
+        (2, 6, OWN_CHUNK_LEN + 9),
+        (1, 7, 31),
+    ];
+
+    #[test]
+    fn each_is_due_the_log_without_its_own() {
+        let log = log_of(MIXED);
+        for receiver in 0..5 {
+            let due = plain(MIXED, receiver);
+            assert_eq!(joined(log.parts(receiver, 0, usize::MAX)), due);
+            let frames = MIXED.iter().filter(|(owner, ..)| *owner != receiver).count() as u64;
+            assert_eq!(log.due(receiver, usize::MAX), (due.len(), frames));
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_left_out_wherever_it_ended() {
+        let log = log_of(MIXED);
+        for receiver in 0..4 {
+            let due = plain(MIXED, receiver);
+            for sent in (0..due.len()).step_by(997).chain([due.len()]) {
+                assert_eq!(joined(log.parts(receiver, sent, usize::MAX)), due[sent..]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_peer_that_ended_within_the_turn_is_due_what_came_before() {
+        let mut log = TurnLog::new();
+        for &(owner, fill, len) in &MIXED[..4] {
+            log.append(owner, Cow::Owned(vec![fill; len]));
+        }
+        let end = log.mark();
+        for &(owner, fill, len) in &MIXED[4..] {
+            log.append(owner, Cow::Owned(vec![fill; len]));
+        }
+        log.close();
+        for receiver in 0..4 {
+            let due = plain(&MIXED[..4], receiver);
+            assert_eq!(joined(log.parts(receiver, 0, end)), due);
+            let frames = MIXED[..4].iter().filter(|(owner, ..)| *owner != receiver).count() as u64;
+            assert_eq!(log.due(receiver, end), (due.len(), frames));
+        }
+    }
+
+    #[test]
+    fn a_run_nobody_holds_is_reused_in_place() {
+        let mut log = log_of(&[(1, 1, 5000)]);
+        let before = log.closed_run.as_ptr();
+        log.clear(|_| panic!("nobody holds it"));
+        log.append(1, Cow::Owned(vec![9; 4000]));
+        log.close();
+        assert_eq!(log.closed_run.as_ptr(), before);
+    }
+
+    #[test]
+    fn a_run_somebody_keeps_is_of_exact_size_and_counted_once() {
+        let mut log = log_of(&[(1, 1, 100), (2, 2, OWN_CHUNK_LEN), (1, 3, 10)]);
+        log.shrink();
+        let kept: Vec<Chunk> = log.chunks(9, 0, usize::MAX).map(|(chunk, ..)| Arc::clone(chunk)).collect();
+        assert_eq!(kept.len(), 3);
+        let mut held = Vec::new();
+        log.clear(|len| held.push(len));
+        held.sort_unstable();
+        assert_eq!(held, [110, OWN_CHUNK_LEN]);
+    }
+}

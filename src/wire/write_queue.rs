@@ -1,0 +1,221 @@
+//! What one peer could not take at once: its private replies and the shared chunks it still owes. The
+//! decoder's mirror. Knows no peer and no socket.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::turn_log::{Chunk, Part};
+
+/// What a shared chunk costs beside its bytes: the handle's allocation and the allocator's own share.
+const CHUNK_OVERHEAD: usize = 64;
+
+/// One peer's bytes in the order they must go out. An empty one holds no memory but what `size_of` says.
+#[derive(Debug, Default)]
+pub struct WriteQueue {
+    entries: VecDeque<Entry>,
+    /// Replies of this turn, not yet an entry.
+    replies: Vec<u8>,
+    /// Reply bytes waiting in entries.
+    private: usize,
+    /// What the shared chunks of all entries cost, each as a whole.
+    pinned: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    chunk: Chunk,
+    start: u32,
+    end: u32,
+    /// Frames that are complete once this entry is gone.
+    frames: u32,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Private,
+    Shared,
+}
+
+/// What leaving the queue did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    /// Frames that are now sent whole.
+    pub frames: u64,
+    /// Bytes of shared chunks that nobody holds any more.
+    pub freed: usize,
+}
+
+/// What a shared chunk of `len` bytes is counted as.
+pub fn chunk_cost(len: usize) -> usize {
+    len + CHUNK_OVERHEAD
+}
+
+impl WriteQueue {
+    /// Room for a reply of this turn: it goes out behind everything already queued.
+    pub fn reply(&mut self) -> &mut Vec<u8> {
+        &mut self.replies
+    }
+
+    /// The turn is over: its replies take their place in the order. `frames` of them.
+    pub fn seal_replies(&mut self, frames: u32) {
+        if self.replies.is_empty() {
+            return;
+        }
+        let chunk = Arc::new(Bytes::from(std::mem::take(&mut self.replies)));
+        let end = chunk.len() as u32; // a turn's replies are a read's worth
+        self.private += chunk.len();
+        self.entries.push_back(Entry { chunk, start: 0, end, frames, kind: Kind::Private });
+    }
+
+    /// Queues a range of a shared chunk; `frames` are complete with its last byte.
+    ///
+    /// # Panics
+    /// If the chunk is longer than a `u32` can say: no frame is.
+    pub fn push(&mut self, chunk: &Chunk, start: usize, end: usize, frames: u32) {
+        if !self.entries.back().is_some_and(|last| Arc::ptr_eq(&last.chunk, chunk)) {
+            self.pinned += chunk_cost(chunk.len());
+        }
+        let offset = |at: usize| u32::try_from(at).expect("a chunk is shorter than 4 GiB");
+        let (start, end) = (offset(start), offset(end));
+        self.entries.push_back(Entry { chunk: Arc::clone(chunk), start, end, frames, kind: Kind::Shared });
+    }
+
+    /// What is queued, in order. Without the replies not yet sealed.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        self.entries.iter().map(|entry| Part::new(&entry.chunk, entry.start as usize, entry.end as usize))
+    }
+
+    /// The first `len` bytes are sent.
+    ///
+    /// # Panics
+    /// If there were not so many.
+    pub fn sent(&mut self, mut len: usize) -> Released {
+        let mut released = Released::default();
+        while len > 0 {
+            let first = self.entries.front_mut().expect("no more is sent than was queued");
+            let here = len.min((first.end - first.start) as usize);
+            first.start += here as u32;
+            len -= here;
+            if first.kind == Kind::Private {
+                self.private -= here;
+            }
+            if first.start == first.end {
+                released.frames += u64::from(first.frames);
+                released.freed += self.pop();
+            }
+        }
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new(); // an idle peer holds nothing
+        }
+        released
+    }
+
+    /// Forgets everything. Says what that freed.
+    pub fn clear(&mut self) -> Released {
+        let mut released = Released::default();
+        while !self.entries.is_empty() {
+            released.freed += self.pop();
+        }
+        *self = Self::default();
+        released
+    }
+
+    /// Nothing queued, nothing to seal.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.replies.is_empty()
+    }
+
+    /// Bytes still to be sent.
+    pub fn unsent(&self) -> usize {
+        let queued: usize = self.entries.iter().map(|entry| (entry.end - entry.start) as usize).sum();
+        queued + self.replies.len()
+    }
+
+    /// Bytes of replies waiting, sealed or not.
+    pub fn replies_waiting(&self) -> usize {
+        self.private + self.replies.len()
+    }
+
+    /// What this queue keeps from being freed: shared chunks as a whole, whatever range of them is owed,
+    /// and its own memory.
+    pub fn held(&self) -> usize {
+        self.pinned + self.memory()
+    }
+
+    /// Bytes allocated for this queue alone: entries and replies.
+    pub fn memory(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.replies.capacity() + self.private
+    }
+
+    /// Drops the first entry. Says how many bytes of a shared chunk went with it.
+    fn pop(&mut self) -> usize {
+        let Entry { chunk, kind, .. } = self.entries.pop_front().expect("the caller looked");
+        if kind == Kind::Private {
+            return 0;
+        }
+        if self.entries.front().is_some_and(|next| Arc::ptr_eq(&next.chunk, &chunk)) {
+            return 0; // the next entry pins it still
+        }
+        self.pinned -= chunk_cost(chunk.len());
+        if Arc::strong_count(&chunk) == 1 { chunk_cost(chunk.len()) } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(len: usize) -> Chunk {
+        Arc::new(Bytes::from(vec![1; len]))
+    }
+
+    #[test]
+    fn a_chunk_is_pinned_as_a_whole_and_once() {
+        let (mut queue, big) = (WriteQueue::default(), chunk(1000));
+        queue.push(&big, 0, 10, 1);
+        queue.push(&big, 500, 510, 1);
+        assert_eq!(queue.pinned, chunk_cost(1000));
+        assert_eq!(queue.sent(10), Released { frames: 1, freed: 0 });
+        assert_eq!(queue.pinned, chunk_cost(1000));
+        assert_eq!(queue.sent(10), Released { frames: 1, freed: 0 }, "the test holds it too");
+        assert_eq!(queue.pinned, 0);
+    }
+
+    #[test]
+    fn the_last_to_let_go_frees() {
+        let (mut one, mut two) = (WriteQueue::default(), WriteQueue::default());
+        let shared = chunk(100);
+        one.push(&shared, 0, 100, 1);
+        two.push(&shared, 50, 100, 1);
+        drop(shared);
+        assert_eq!(one.clear().freed, 0);
+        assert_eq!(two.sent(50), Released { frames: 1, freed: chunk_cost(100) });
+    }
+
+    #[test]
+    fn replies_keep_their_place_between_chunks() {
+        let mut queue = WriteQueue::default();
+        queue.push(&chunk(4), 0, 4, 1);
+        queue.reply().extend_from_slice(b"pong");
+        assert_eq!(queue.replies_waiting(), 4);
+        queue.seal_replies(1);
+        queue.push(&chunk(3), 0, 3, 1);
+        let lens: Vec<usize> = queue.parts().map(|part| part.len()).collect();
+        assert_eq!(lens, [4, 4, 3]);
+        assert_eq!(queue.sent(5).frames, 1);
+        assert_eq!(queue.replies_waiting(), 3);
+        assert_eq!(queue.sent(6).frames, 2);
+        assert!(queue.is_empty() && queue.held() == 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "no more is sent than was queued")]
+    fn sending_more_than_was_queued_is_our_own_fault() {
+        let mut queue = WriteQueue::default();
+        queue.push(&chunk(4), 0, 4, 1);
+        queue.sent(5);
+    }
+}
