@@ -2,5 +2,7 @@
 #![warn(missing_docs)]
 //! stub
 pub mod deadlines;
+pub mod protocol;
+pub mod relay;
 pub mod time;
 pub mod wire;

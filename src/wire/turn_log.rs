@@ -153,7 +153,7 @@ impl<O: Copy + Ord> TurnLog<O> {
 
     /// No more frames this turn: from here on parts can be asked for.
     pub fn close(&mut self) {
-        self.closed_run = Arc::new(self.run.split().freeze());
+        self.closed_run = Arc::new(std::mem::take(&mut self.run).freeze());
         self.spans.sort_unstable_by_key(|span| (span.owner, span.start));
     }
 
@@ -188,20 +188,19 @@ impl<O: Copy + Ord> TurnLog<O> {
         self.reclaim(ours);
     }
 
-    /// Forgets the frames, and says of each chunk how many bytes it has if somebody still holds it. A run
+    /// Forgets the frames, closed or not, and says of each chunk how many bytes it has if somebody still holds it. A run
     /// that nobody holds is reused in place.
     pub fn clear(&mut self, mut held: impl FnMut(usize)) {
-        let run = std::mem::take(&mut self.closed_run);
-        let own = self.pieces.drain(..).filter_map(|piece| match piece.place {
-            Place::Own(chunk) => Some(chunk),
-            Place::Run(_) => None,
-        });
-        for chunk in own.chain([run.clone()]) {
-            // `run` is counted once more for the clone
-            let ours = if Arc::ptr_eq(&chunk, &run) { 2 } else { 1 };
-            if Arc::strong_count(&chunk) > ours {
+        for piece in self.pieces.drain(..) {
+            if let Place::Own(chunk) = piece.place
+                && Arc::strong_count(&chunk) > 1
+            {
                 held(chunk.len());
             }
+        }
+        let run = std::mem::take(&mut self.closed_run);
+        if Arc::strong_count(&run) > 1 {
+            held(run.len());
         }
         self.reclaim(run);
         self.spans.clear();

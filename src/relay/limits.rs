@@ -1,0 +1,49 @@
+//! Every bound of the relay, with its unit. Knows nothing else.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::wire::decoder::DecoderLimits;
+
+/// What strangers may make us hold, and for how long.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// What a peer's decoder accepts: magic, payload, sliding window.
+    pub decoder: DecoderLimits,
+    /// Connections at once.
+    pub max_peers: usize,
+    /// Connections at once from one IPv4 address or IPv6 /64.
+    pub max_peers_per_ip: Option<usize>,
+    /// How long an offender's address is shut out.
+    pub ban_time: Duration,
+    /// Addresses shut out at once; when it is full the ban that ends soonest goes.
+    pub max_bans: usize,
+    /// Addresses that are disconnected but never shut out.
+    pub never_ban: Vec<IpNet>,
+    /// From a frame's first byte, or the first byte skipped before it, to its last.
+    pub frame_timeout: Duration,
+    /// Silence after which a peer is disconnected.
+    pub idle_timeout: Option<Duration>,
+    /// Bytes a peer's write queue may pin for longer than `queue_soft_time`.
+    pub queue_soft_bytes: usize,
+    /// How long it may pin more than `queue_soft_bytes`.
+    pub queue_soft_time: Duration,
+    /// Bytes a peer's write queue may pin at all.
+    pub queue_hard_bytes: usize,
+    /// Bytes all strangers together make us hold: unfinished frames, replies, queued chunks, each once and
+    /// by allocated size.
+    pub retained_max_bytes: usize,
+    /// Complete frames a second and peer.
+    pub rate_messages: Option<u64>,
+    /// Bytes of complete frames a second and peer.
+    pub rate_bytes: Option<u64>,
+    /// How long a peer that has ended, or that we say goodbye to, may take for what is still queued.
+    pub drain: Duration,
+}
+
+/// Reply bytes waiting beyond which a peer is not read until they are sent: it holds up only itself.
+pub const REPLIES_WAITING_MAX: usize = 64 * 1024;
+
+/// Bans removed at most in one turn: a burst that was banned together expires together.
+pub const EXPIRED_BANS_PER_TURN: usize = 1024;

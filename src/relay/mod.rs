@@ -1,0 +1,214 @@
+//! The peers and the law. Knows no socket, no file and no calendar; time is an argument.
+//!
+//! A [`Relay`] is told what happened (`accepted`, `received`, `ended`, `sent`, `closed`, `expired`) and is
+//! then asked what to do about it ([`Relay::poll`]). A turn is: inputs, `poll` until it says `None`, then
+//! `closed` and `accepted`. What was received in a turn lies in one log; the first `poll` closes it and from
+//! there on each peer is due the log without its own part.
+
+mod address;
+mod ban_list;
+mod ending;
+mod events;
+mod limits;
+mod misbehavior;
+mod peer;
+mod rates;
+mod reason;
+mod room;
+mod stats;
+mod turn;
+
+use std::net::SocketAddr;
+
+pub use address::AddressKey;
+pub use ban_list::{Ban, BanList};
+pub use events::{EVENTS_PER_SECOND, Event, Kind, Who};
+pub use limits::{EXPIRED_BANS_PER_TURN, Limits, REPLIES_WAITING_MAX};
+pub use misbehavior::{Law, NotAllowed, allowed};
+pub use reason::{Reason, Refusal};
+pub use stats::{Stats, Traffic, Undelivered};
+
+use crate::protocol::{Offence, Protocol, Token};
+use crate::time::Instant;
+use crate::wire::{Frame, Part};
+use room::Room;
+
+/// Everybody connected, and what a protocol makes of them.
+#[derive(Debug)]
+pub struct Relay<P> {
+    protocol: P,
+    room: Room,
+}
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Write what [`Relay::unsent`] has for the peer, in one go.
+    Flush(Token),
+    /// The peer may be read again.
+    Read(Token),
+    /// End the connection, and say [`Relay::closed`] once it is gone. The peer is mute until then.
+    Disconnect(Token, Reason),
+}
+
+impl<P: Protocol> Relay<P> {
+    /// An empty room.
+    pub fn new(protocol: P, law: Law, limits: Limits) -> Self {
+        Self { protocol, room: Room::new(law, limits) }
+    }
+
+    // Inputs: what happened. `now` never goes back.
+
+    /// A connection has come: the only door in. Comes last in a turn.
+    pub fn accepted(&mut self, now: Instant, address: SocketAddr) -> Result<Token, Refusal> {
+        self.room.set_now(now);
+        self.room.admit(address)
+    }
+
+    /// A peer has sent bytes. Those of a peer that is ending or mute are ignored.
+    pub fn received(&mut self, now: Instant, from: Token, bytes: &[u8]) {
+        self.room.set_now(now);
+        self.room.begin_read(from, bytes);
+        let mut input = bytes;
+        let mut completed_some = false;
+        while let Some(decoded) = self.room.decode(from, &mut input) {
+            completed_some = true;
+            match decoded {
+                Ok(frame) => self.frame(from, frame),
+                Err(error) => self.room.misframed(from, &error),
+            }
+        }
+        self.room.end_read(from, completed_some);
+    }
+
+    /// A peer will send no more. What it sent whole is relayed, an unfinished frame is dropped.
+    pub fn ended(&mut self, now: Instant, from: Token) {
+        self.room.set_now(now);
+        self.room.begin_ending(from, Reason::Eof);
+    }
+
+    /// `len` bytes of [`unsent`](Self::unsent) are sent.
+    ///
+    /// # Panics
+    /// If there were not so many.
+    pub fn sent(&mut self, now: Instant, to: Token, len: usize) {
+        self.room.set_now(now);
+        self.room.sent(to, len);
+    }
+
+    /// A connection is gone: the only door out.
+    ///
+    /// # Panics
+    /// If there is no such connection.
+    pub fn closed(&mut self, now: Instant, peer: Token, cause: Reason) {
+        self.room.set_now(now);
+        self.room.remove(peer, cause);
+    }
+
+    /// Time has passed: deadlines that have come are acted upon.
+    pub fn expired(&mut self, now: Instant) {
+        self.room.set_now(now);
+        self.room.expire();
+    }
+
+    /// Everybody is to go: each peer may take what is queued for it, until the drain time is over.
+    pub fn shut_down(&mut self, now: Instant) {
+        self.room.set_now(now);
+        self.room.shut_down();
+    }
+
+    /// A ban from before the start. It lasts `until`, but not longer from now than a new one would.
+    pub fn restore_ban(&mut self, now: Instant, address: AddressKey, ban: Ban) {
+        self.room.set_now(now);
+        self.room.restore_ban(address, ban);
+    }
+
+    // Questions: what to do about it. Asked only after the turn's last input.
+
+    /// The next thing to do. The first call closes the turn's log, `None` ends the turn.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.room.poll()
+    }
+
+    /// What a peer is still to be sent, in order: queued before this turn, its replies of this turn, the
+    /// turn's log without its own part.
+    pub fn unsent(&self, to: Token) -> impl Iterator<Item = Part<'_>> {
+        self.room.unsent(to)
+    }
+
+    /// How many bytes may be read of a peer now; with 0, [`Output::Read`] says when there are some again.
+    pub fn read_limit(&self, from: Token) -> usize {
+        self.room.read_limit(from)
+    }
+
+    /// When [`expired`](Self::expired) has something to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.room.next_deadline()
+    }
+
+    /// Bytes in the log of the turn.
+    pub fn log_len(&self) -> usize {
+        self.room.log_len()
+    }
+
+    /// How many connections there are.
+    pub fn peers(&self) -> usize {
+        self.room.peers()
+    }
+
+    /// Bytes that all strangers together make us hold, counted as [`Limits::retained_max_bytes`] is.
+    pub fn retained_bytes(&self) -> usize {
+        self.room.retained()
+    }
+
+    /// What has happened since the start.
+    pub fn stats(&self) -> &Stats {
+        self.room.stats()
+    }
+
+    /// Who is shut out.
+    pub fn bans(&self) -> &BanList {
+        self.room.bans()
+    }
+
+    /// What an operator is to be told, since the last call.
+    pub fn events(&mut self) -> impl Iterator<Item = Event> {
+        self.room.events()
+    }
+
+    fn frame(&mut self, from: Token, frame: Frame<'_>) {
+        if !self.room.count_frame(from, &frame) {
+            return;
+        }
+        if let Err(breach) = self.protocol.received(&mut self.room, from, frame) {
+            self.room.offended(from, Offence::Protocol, breach);
+        }
+    }
+}
+
+/// Small limits for the unit tests of this layer.
+#[cfg(test)]
+fn test_limits() -> Limits {
+    use std::time::Duration;
+
+    use crate::wire::Network;
+    use crate::wire::decoder::DecoderLimits;
+
+    Limits {
+        decoder: DecoderLimits { magic: Network::PRIVATE.magic, max_payload: 1000, max_skip: 23 },
+        max_peers: 100,
+        max_peers_per_ip: None,
+        ban_time: Duration::from_secs(600),
+        max_bans: 100,
+        never_ban: Vec::new(),
+        frame_timeout: Duration::from_secs(60),
+        idle_timeout: None,
+        queue_soft_bytes: 4096,
+        queue_soft_time: Duration::from_secs(10),
+        queue_hard_bytes: 8192,
+        retained_max_bytes: 1 << 20,
+        rate_messages: None,
+        rate_bytes: None,
+        drain: Duration::from_secs(5),
+    }
+}

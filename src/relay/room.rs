@@ -1,0 +1,298 @@
+//! Everybody in one place: who comes, what each sends, who goes. Knows the log and the queues; knows no
+//! protocol.
+//!
+//! The room is the half of the relay that a protocol may touch, through [`Outbox`]. What is written to whom
+//! at the end of a turn is in `turn.rs`, who has to go and why in `ending.rs`.
+
+use std::net::SocketAddr;
+
+use slab::Slab;
+
+use super::address::{AddressKey, Addresses};
+use super::ban_list::BanList;
+use super::events::{Event, Events, Kind, Who};
+use super::limits::Limits;
+use super::misbehavior::Law;
+use super::peer::{Peer, State, Stop};
+use super::reason::{Reason, Refusal};
+use super::stats::Stats;
+use super::turn::Turn;
+use crate::deadlines::Deadlines;
+use crate::protocol::{Offence, Outbox, PeerId, Token};
+use crate::time::Instant;
+use crate::wire::{DecodeError, Frame, Header, Part, TurnLog};
+
+/// The peers, the law, and the turn's log.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) law: Law,
+    pub(super) limits: Limits,
+    pub(super) peers: Slab<Peer>,
+    /// Who is in the slab, densely: after a storm the slab is mostly holes.
+    pub(super) roster: Vec<Token>,
+    pub(super) addresses: Addresses,
+    pub(super) bans: BanList,
+    pub(super) log: TurnLog<Token>,
+    pub(super) turn: Turn,
+    pub(super) deadlines: Deadlines<Token>,
+    pub(super) events: Events,
+    pub(super) stats: Stats,
+    /// Bytes strangers make us hold, each counted once.
+    pub(super) retained: usize,
+    pub(super) is_shutting_down: bool,
+    pub(super) now: Instant,
+    last_id: u64,
+}
+
+impl Room {
+    pub fn new(law: Law, limits: Limits) -> Self {
+        Self {
+            law,
+            peers: Slab::new(),
+            roster: Vec::new(),
+            addresses: Addresses::default(),
+            bans: BanList::new(limits.max_bans),
+            log: TurnLog::new(),
+            turn: Turn::default(),
+            deadlines: Deadlines::new(),
+            events: Events::default(),
+            stats: Stats::default(),
+            retained: 0,
+            is_shutting_down: false,
+            now: Instant::START,
+            last_id: 0,
+            limits,
+        }
+    }
+
+    pub fn set_now(&mut self, now: Instant) {
+        assert!(now >= self.now, "time goes back from {:?} to {now:?}", self.now);
+        self.now = now;
+    }
+
+    /// Lets a connection in, or says why not.
+    pub fn admit(&mut self, address: SocketAddr) -> Result<Token, Refusal> {
+        assert!(self.turn.is_over() && self.log.is_empty(), "accept comes last in a turn");
+        let key = AddressKey::of(address.ip());
+        if let Err(refusal) = self.may_enter(key) {
+            self.refuse(address, refusal);
+            return Err(refusal);
+        }
+        self.last_id += 1;
+        let who = Who { peer: PeerId(self.last_id), address };
+        let over_rate = self.law.penalty(Offence::Flood);
+        let peer = Peer::new(self.now, who, self.roster.len(), &self.limits, over_rate);
+        let token = Token(u32::try_from(self.peers.insert(peer)).expect("fewer peers than 2^32"));
+        self.roster.push(token);
+        self.addresses.insert(key, token);
+        self.schedule(token);
+        self.stats.accepted += 1;
+        let peers = self.peers.len();
+        self.events.push(self.now, Kind::Connected, || Event::Connected { who, peers });
+        Ok(token)
+    }
+
+    /// Bytes have come: counts them and looks whether they are another protocol's first.
+    pub fn begin_read(&mut self, from: Token, bytes: &[u8]) {
+        let now = self.now;
+        let ours = self.limits.decoder.magic;
+        let peer = self.peer(from);
+        if !peer.is_open() {
+            return;
+        }
+        peer.last_received = now;
+        peer.incoming.bytes += bytes.len() as u64;
+        if let Some(rates) = &mut peer.rates {
+            rates.refill(now);
+        }
+        let opener = peer.opener_in(bytes, ours);
+        self.stats.incoming.bytes += bytes.len() as u64;
+        if let Some(opener) = opener {
+            let address = self.peer(from).address;
+            self.events.push(now, Kind::Opener, || Event::Opener { address, opener });
+            self.begin_ending(from, Reason::Opener(opener));
+        }
+    }
+
+    /// The next frame, or offence, in a peer's bytes; `None` when they are used up or it is not heard.
+    pub fn decode<'i>(
+        &mut self,
+        from: Token,
+        input: &mut &'i [u8],
+    ) -> Option<Result<Frame<'i>, DecodeError>> {
+        let peer = self.peer(from);
+        if !peer.is_open() {
+            return None;
+        }
+        let skipped = peer.decoder.skipped();
+        let decoded = peer.decoder.decode(input);
+        let now_skipped = peer.decoder.skipped();
+        let who = peer.who();
+        self.stats.skipped_bytes += now_skipped - skipped;
+        if skipped == 0 && now_skipped > 0 {
+            self.events.push(self.now, Kind::Skipped, || Event::Skipped { who, bytes: now_skipped });
+        }
+        decoded.transpose()
+    }
+
+    /// A valid frame has come: counts it against the peer's rate. False when it is to be ignored.
+    pub fn count_frame(&mut self, from: Token, frame: &Frame<'_>) -> bool {
+        let peer = self.peer(from);
+        peer.incoming.frames += 1;
+        let is_heard = peer.rates.as_mut().is_none_or(|rates| rates.take(frame.as_bytes().len()));
+        self.stats.incoming.frames += 1;
+        if !is_heard {
+            self.offended(from, Offence::Flood, "more messages or bytes a second than allowed");
+        }
+        is_heard
+    }
+
+    /// A peer's bytes are decoded: its deadlines, its memory, and whether it may be read on.
+    pub fn end_read(&mut self, from: Token, completed_some: bool) {
+        let now = self.now;
+        let peer = self.peer(from);
+        if peer.is_open() {
+            peer.note_unfinished(now, completed_some);
+            peer.stop = peer.cause_to_stop();
+            if peer.stop == Some(Stop::Rate) {
+                self.note_pause(from);
+            }
+            self.schedule(from);
+        }
+        self.account(from);
+        self.enforce_memory();
+    }
+
+    pub fn read_limit(&self, from: Token) -> usize {
+        self.peers[from.index()].read_limit()
+    }
+
+    /// A connection is gone.
+    pub fn remove(&mut self, token: Token, cause: Reason) {
+        let mut peer = self.peers.remove(token.index());
+        let (queued, unsent) = (peer.queue.held(), peer.unsent());
+        if peer.state != State::Gone {
+            self.note_undelivered(unsent);
+        }
+        self.deadlines.cancel(token, &mut peer.wake);
+        self.addresses.remove(AddressKey::of(peer.address.ip()), token);
+        self.roster.swap_remove(peer.place);
+        if let Some(&moved) = self.roster.get(peer.place) {
+            self.peers[moved.index()].place = peer.place;
+        }
+        self.retained -= peer.counted + peer.queue.clear().freed;
+        self.stats.count_closed(cause);
+        let kind = if cause.is_too_slow() || cause == Reason::Memory { Kind::CutOff } else { Kind::Closed };
+        let (now, who) = (self.now, peer.who());
+        self.events.push(now, kind, || Event::Closed {
+            who,
+            reason: cause,
+            after: now.since(peer.accepted),
+            incoming: peer.incoming,
+            outgoing: peer.outgoing,
+            skipped: peer.decoder.skipped(),
+            queued: peer.cut_off_at.max(queued),
+        });
+    }
+
+    pub fn log_len(&self) -> usize {
+        self.log.len()
+    }
+
+    pub fn peers(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub fn retained(&self) -> usize {
+        self.retained
+    }
+
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    pub fn bans(&self) -> &BanList {
+        &self.bans
+    }
+
+    pub fn events(&mut self) -> impl Iterator<Item = Event> {
+        self.events.drain()
+    }
+
+    pub fn unsent(&self, to: Token) -> impl Iterator<Item = Part<'_>> {
+        let peer = &self.peers[to.index()];
+        let of_log = (peer.share.due > 0).then(|| self.log.parts(to, peer.share.sent, peer.share.end));
+        peer.queue.parts().chain(of_log.into_iter().flatten())
+    }
+
+    /// A peer that is there: whoever has a token was told it, and has not said `closed`.
+    pub(super) fn peer(&mut self, token: Token) -> &mut Peer {
+        &mut self.peers[token.index()]
+    }
+
+    /// A peer's deadlines have changed: makes sure it is woken in time.
+    pub(super) fn schedule(&mut self, token: Token) {
+        let peer = &mut self.peers[token.index()];
+        if let Some((when, _)) = peer.deadline(&self.limits) {
+            self.deadlines.by(token, &mut peer.wake, when);
+        }
+    }
+
+    /// A peer's own memory has changed: counts it anew.
+    pub(super) fn account(&mut self, token: Token) {
+        let peer = &mut self.peers[token.index()];
+        let memory = peer.memory();
+        self.retained = self.retained - peer.counted + memory;
+        peer.counted = memory;
+    }
+
+    fn may_enter(&self, key: AddressKey) -> Result<(), Refusal> {
+        if let Some(ban) = self.bans.get(self.now, key) {
+            return Err(Refusal::Banned { left: ban.until.since(self.now), offence: ban.offence });
+        }
+        if self.limits.max_peers_per_ip.is_some_and(|max| self.addresses.count(key) >= max) {
+            return Err(Refusal::TooManyFromAddress(key));
+        }
+        if self.peers.len() >= self.limits.max_peers { Err(Refusal::Full) } else { Ok(()) }
+    }
+
+    fn refuse(&mut self, address: SocketAddr, refusal: Refusal) {
+        self.stats.count_refused(refusal);
+        let addresses = &self.addresses;
+        self.events.push(self.now, Kind::Refused, || Event::Refused {
+            address: address.ip(),
+            refusal,
+            busiest: (refusal == Refusal::Full).then(|| addresses.busiest()).flatten(),
+        });
+    }
+
+    fn note_pause(&mut self, from: Token) {
+        self.stats.pauses += 1;
+        let peer = &mut self.peers[from.index()];
+        if !std::mem::replace(&mut peer.was_paused, true) {
+            let who = peer.who();
+            self.events.push(self.now, Kind::Paused, || Event::Paused { who });
+        }
+    }
+}
+
+impl Outbox for Room {
+    fn relay(&mut self, from: Token, frame: Frame<'_>) {
+        self.log.append(from, frame.into_bytes());
+    }
+
+    fn reply(&mut self, to: Token, header: Header, payload: &[u8]) {
+        let magic = self.limits.decoder.magic;
+        let peer = self.peer(to);
+        if !peer.is_open() {
+            return;
+        }
+        let replies = peer.queue.reply();
+        replies.extend_from_slice(&header.encode(magic));
+        replies.extend_from_slice(payload);
+        peer.replies += 1;
+        if peer.replies == 1 {
+            self.turn.replied.push(to);
+        }
+    }
+}

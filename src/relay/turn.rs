@@ -1,0 +1,227 @@
+//! The end of a turn: who is written to, and who keeps what he could not take. Knows no protocol.
+//!
+//! ```text
+//!   Inputs ── first poll closes the log ─→ Flushing ── each peer once ─→ Outputs ── None ─→ Inputs
+//!                                                   └─ what is still owed goes into the queues
+//! ```
+
+use std::collections::VecDeque;
+
+use super::Output;
+use super::peer::Share;
+use super::reason::Reason;
+use super::room::Room;
+use crate::protocol::Token;
+use crate::wire::write_queue::chunk_cost;
+
+/// Where a turn is, and whom it concerns.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    phase: Phase,
+    /// Peers with replies of this turn.
+    pub replied: Vec<Token>,
+    /// Peers that began to end in this turn.
+    pub ending: Vec<Token>,
+    pub outputs: VecDeque<Output>,
+    /// The peer being written to now.
+    flushed: Option<Token>,
+    /// Peers that did not take all they were due of the log.
+    behind: Vec<Token>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Inputs,
+    /// Peers are written to, in the order of the roster from `next` on.
+    Flushing {
+        next: usize,
+    },
+    Outputs,
+}
+
+impl Turn {
+    /// Whether nothing of a turn is left to be polled.
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Inputs && self.replied.is_empty() && self.ending.is_empty()
+    }
+}
+
+impl Room {
+    pub fn poll(&mut self) -> Option<Output> {
+        if self.turn.phase == Phase::Inputs {
+            self.close_log();
+        }
+        if let Phase::Flushing { .. } = self.turn.phase {
+            if let Some(token) = self.next_to_flush() {
+                return Some(Output::Flush(token));
+            }
+            self.keep_what_is_owed();
+            self.release_ending();
+            self.enforce_memory();
+            self.turn.phase = Phase::Outputs;
+        }
+        let output = self.turn.outputs.pop_front();
+        if output.is_none() {
+            self.turn.phase = Phase::Inputs;
+        }
+        output
+    }
+
+    /// Bytes were written to a peer.
+    pub fn sent(&mut self, to: Token, len: usize) {
+        let peer = &mut self.peers[to.index()];
+        peer.outgoing.bytes += len as u64;
+        self.stats.outgoing.bytes += len as u64;
+        if peer.queue.is_empty() {
+            peer.share.take(len); // the usual path: nothing but the log
+        } else {
+            self.sent_of_queue(to, len);
+        }
+        if self.turn.phase == Phase::Inputs {
+            self.leave_if_done(to);
+        }
+    }
+
+    fn sent_of_queue(&mut self, to: Token, len: usize) {
+        let peer = &mut self.peers[to.index()];
+        let released = peer.queue.sent(len);
+        peer.share.take(released.beyond);
+        peer.outgoing.frames += released.frames;
+        if peer.queue.held() <= self.limits.queue_soft_bytes {
+            peer.over_soft_since = None;
+        }
+        self.stats.outgoing.frames += released.frames;
+        self.retained -= released.freed;
+        self.account(to);
+        self.resume_if_possible(to);
+    }
+
+    /// A peer that was not read is read again, once what it was stopped for is over.
+    pub(super) fn resume_if_possible(&mut self, token: Token) {
+        let now = self.now;
+        let peer = &mut self.peers[token.index()];
+        if !peer.is_open() || !peer.may_resume() {
+            return;
+        }
+        peer.stop = peer.cause_to_stop();
+        if peer.stop.is_none() {
+            peer.resume(now);
+            self.turn.outputs.push_back(Output::Read(token));
+        }
+        self.schedule(token);
+    }
+
+    /// No more frames this turn; its replies take their place before its log.
+    fn close_log(&mut self) {
+        if !self.log.is_empty() {
+            self.log.close();
+        }
+        for &token in &self.turn.replied {
+            if let Some(peer) = self.peers.get_mut(token.index()) {
+                peer.queue.seal_replies(std::mem::take(&mut peer.replies));
+            }
+        }
+        self.turn.phase = Phase::Flushing { next: 0 };
+    }
+
+    /// The next peer with something to be sent. With nothing in the log that can only be one that is replied
+    /// to; whoever has an old backlog is written to when its socket takes more.
+    fn next_to_flush(&mut self) -> Option<Token> {
+        if let Some(flushed) = self.turn.flushed.take() {
+            self.settle(flushed);
+        }
+        let Phase::Flushing { next } = &mut self.turn.phase else { unreachable!("the caller looked") };
+        let candidates = if self.log.is_empty() { &self.turn.replied } else { &self.roster };
+        while let Some(&token) = candidates.get(*next) {
+            *next += 1;
+            let Some(peer) = self.peers.get_mut(token.index()) else { continue };
+            peer.share.due = self.log.due(token, peer.share.end).0;
+            if peer.share.due > 0 || !peer.queue.is_empty() {
+                self.turn.flushed = Some(token);
+                return Some(token);
+            }
+        }
+        None
+    }
+
+    /// A peer has been written to: did it take all?
+    fn settle(&mut self, token: Token) {
+        let peer = &mut self.peers[token.index()];
+        if peer.share.due == 0 {
+            return;
+        }
+        if peer.share.sent < peer.share.due {
+            self.turn.behind.push(token);
+            return;
+        }
+        let (_, frames) = self.log.due(token, peer.share.end);
+        peer.outgoing.frames += frames;
+        peer.share = Share { end: peer.share.end, ..Share::NONE };
+        self.stats.outgoing.frames += frames;
+    }
+
+    /// Whoever could not take all of the log keeps the rest of it: in chunks that all of them share.
+    fn keep_what_is_owed(&mut self) {
+        self.turn.replied.clear();
+        if self.log.is_empty() {
+            return;
+        }
+        let mut behind = std::mem::take(&mut self.turn.behind);
+        if !behind.is_empty() {
+            self.log.shrink();
+        }
+        for token in behind.drain(..) {
+            self.queue_rest(token);
+            self.enforce_queue(token);
+        }
+        self.turn.behind = behind; // its memory is used again
+        let retained = &mut self.retained;
+        self.log.clear(|len| *retained += chunk_cost(len));
+    }
+
+    fn queue_rest(&mut self, token: Token) {
+        let peer = &mut self.peers[token.index()];
+        let Share { end, sent, .. } = peer.share;
+        let mut left = peer.share.due - sent;
+        let (_, frames) = self.log.due(token, end);
+        for (chunk, from, to) in self.log.chunks(token, sent, end) {
+            left -= to - from;
+            let completed = if left == 0 { frames as u32 } else { 0 }; // frames are fewer than bytes
+            peer.queue.push(chunk, from, to, completed);
+        }
+        peer.share = Share { end, ..Share::NONE };
+        self.account(token);
+    }
+
+    /// A queue has grown: is it too long, or too long for too long?
+    fn enforce_queue(&mut self, token: Token) {
+        let now = self.now;
+        let peer = &mut self.peers[token.index()];
+        if peer.queue.held() > self.limits.queue_hard_bytes {
+            self.leave(token, Reason::QueueHard);
+        } else if peer.queue.held() > self.limits.queue_soft_bytes && peer.over_soft_since.is_none() {
+            peer.over_soft_since = Some(now);
+            self.schedule(token);
+        }
+    }
+
+    /// Whoever began to end in this turn has what it is due; with nothing left to take it goes at once.
+    fn release_ending(&mut self) {
+        let mut ending = std::mem::take(&mut self.turn.ending);
+        for token in ending.drain(..) {
+            if let Some(peer) = self.peers.get_mut(token.index()) {
+                peer.share.end = 0;
+                self.leave_if_done(token);
+            }
+        }
+        self.turn.ending = ending;
+    }
+}
+
+impl Share {
+    fn take(&mut self, len: usize) {
+        self.sent += len;
+        assert!(self.sent <= self.due, "the stack sent more than it was given");
+    }
+}
