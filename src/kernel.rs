@@ -1,0 +1,234 @@
+//! The kernel's TCP. The only file that names mio or opens a socket; knows no peer and no rule.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant as SystemInstant};
+
+use arrayvec::ArrayVec;
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Waker};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+use crate::protocol::Token;
+use crate::server::{Readiness, Stack, WRITE_PARTS};
+use crate::time::Instant;
+use crate::wire::Part;
+
+/// Connections that may wait to be accepted. With mio's own 128, thousands that come at once wait for the
+/// retransmission of their SYN.
+const BACKLOG: i32 = 4096;
+/// Events taken from one wait.
+const EVENTS: usize = 1024;
+
+const WAKER: mio::Token = mio::Token(usize::MAX);
+/// Listeners count down from here; no slab reaches so far.
+const FIRST_LISTENER: usize = usize::MAX - 1;
+
+/// TCP as the kernel does it, through one poll.
+#[derive(Debug)]
+pub struct KernelStack {
+    poll: Poll,
+    events: Events,
+    listeners: Vec<Listener>,
+    options: SocketOptions,
+    waker: Arc<Waker>,
+    began: SystemInstant,
+}
+
+/// How every connection's socket is set up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// Silence after which the other host is asked whether it is there. It is given up after twice that.
+    pub keepalive: Option<Duration>,
+    /// `SO_RCVBUF`, bytes; else the kernel sizes it as it sees fit.
+    pub recv_buffer: Option<usize>,
+    /// `SO_SNDBUF`, bytes; setting it switches the kernel's own sizing off.
+    pub send_buffer: Option<usize>,
+}
+
+/// Lets another thread have the loop take a turn.
+#[derive(Clone, Debug)]
+pub struct Wake(Arc<Waker>);
+
+#[derive(Debug)]
+struct Listener {
+    socket: TcpListener,
+    is_ready: bool,
+}
+
+impl KernelStack {
+    /// A stack without listeners. Its time begins now.
+    pub fn new(options: SocketOptions) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(EVENTS),
+            listeners: Vec::new(),
+            options,
+            waker,
+            began: SystemInstant::now(),
+        })
+    }
+
+    /// Listens at an address; with port 0 the kernel picks one. Says where. `only_v6`: an IPv6 wildcard does
+    /// not take IPv4 too.
+    pub fn listen(&mut self, at: SocketAddr, family: Family) -> io::Result<SocketAddr> {
+        let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        if at.is_ipv6() {
+            socket.set_only_v6(family == Family::Own)?;
+        }
+        self.options.apply(&socket)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&at.into())?;
+        socket.listen(BACKLOG)?;
+        let mut socket = TcpListener::from_std(StdListener::from(socket));
+        let token = mio::Token(FIRST_LISTENER - self.listeners.len());
+        self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
+        let at = socket.local_addr()?;
+        self.listeners.push(Listener { socket, is_ready: false });
+        Ok(at)
+    }
+
+    /// A handle for other threads.
+    pub fn wake(&self) -> Wake {
+        Wake(Arc::clone(&self.waker))
+    }
+
+    fn now(&self) -> Instant {
+        Instant::START + self.began.elapsed()
+    }
+}
+
+/// Which addresses a listener takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Those of its own family.
+    Own,
+    /// An IPv6 wildcard takes IPv4 too.
+    Both,
+}
+
+impl Wake {
+    /// The loop takes a turn soon.
+    pub fn wake(&self) {
+        if let Err(error) = self.0.wake() {
+            log::error!("cannot wake the loop: {error}");
+        }
+    }
+}
+
+impl Stack for KernelStack {
+    type Stream = TcpStream;
+
+    fn wait(&mut self, ready: &mut Vec<Readiness>, until: Option<Instant>) -> io::Result<Instant> {
+        let timeout = until.map(|when| when.since(self.now()));
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            Err(_) => {} // a signal: whatever it is about, a turn will see it
+            Ok(()) => {
+                for event in &self.events {
+                    note(event, &mut self.listeners, ready);
+                }
+            }
+        }
+        Ok(self.now())
+    }
+
+    fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        for listener in self.listeners.iter_mut().filter(|listener| listener.is_ready) {
+            match listener.socket.accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.is_ready = false,
+                accepted => {
+                    let (stream, from) = accepted?;
+                    return Ok((stream, SocketAddr::new(from.ip().to_canonical(), from.port())));
+                }
+            }
+        }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn stop_listening(&mut self) {
+        self.listeners.clear();
+    }
+
+    fn connect(&mut self, to: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(to)?;
+        self.options.apply(&SockRef::from(&stream))?;
+        Ok(stream)
+    }
+
+    fn register(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(stream, mio::Token(token.index()), both)
+    }
+
+    fn read(&mut self, stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
+        stream.read(into)
+    }
+
+    fn write(&mut self, stream: &mut TcpStream, parts: &[Part<'_>]) -> io::Result<usize> {
+        if let [part] = parts {
+            return stream.write(part.as_slice());
+        }
+        let slices = parts.iter().take(WRITE_PARTS).map(|part| IoSlice::new(part.as_slice()));
+        stream.write_vectored(&slices.collect::<ArrayVec<_, WRITE_PARTS>>())
+    }
+
+    fn shutdown(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+        stream.shutdown(Shutdown::Write)
+    }
+
+    fn close(&mut self, stream: TcpStream) {
+        drop(stream);
+    }
+
+    fn abort(&mut self, stream: TcpStream) {
+        // closing with a linger time of zero resets; should that fail, closing is all that is left to do
+        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        drop(stream);
+    }
+}
+
+impl SocketOptions {
+    /// On a listener, for the connections it accepts to inherit, or on a connection of our own.
+    fn apply(&self, socket: &Socket) -> io::Result<()> {
+        socket.set_tcp_nodelay(true)?;
+        if let Some(silence) = self.keepalive {
+            // probes after one, 1 1/3 and 1 2/3 of the time; whoever does not answer is gone after two
+            let interval = (silence / 3).max(Duration::from_secs(1));
+            let keepalive = TcpKeepalive::new().with_time(silence).with_interval(interval).with_retries(3);
+            socket.set_tcp_keepalive(&keepalive)?;
+            socket.set_tcp_user_timeout(Some(silence * 2))?;
+        }
+        if let Some(bytes) = self.recv_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = self.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        Ok(())
+    }
+}
+
+fn note(event: &Event, listeners: &mut [Listener], ready: &mut Vec<Readiness>) {
+    if event.token() == WAKER {
+        return ready.push(Readiness::Woken);
+    }
+    if let Some(listener) = listeners.get_mut(FIRST_LISTENER.wrapping_sub(event.token().0)) {
+        listener.is_ready = true;
+        return ready.push(Readiness::Acceptable);
+    }
+    let Ok(token) = u32::try_from(event.token().0).map(Token) else { return }; // a listener that is gone
+    if event.is_read_closed() || event.is_error() {
+        ready.push(Readiness::Ended(token));
+    } else if event.is_readable() {
+        ready.push(Readiness::Readable(token));
+    }
+    if event.is_writable() {
+        ready.push(Readiness::Writable(token));
+    }
+}

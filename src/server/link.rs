@@ -1,0 +1,84 @@
+//! The server's half of a connection: the stream and what is known of its readiness. The other half, the
+//! peer, is the relay's; both stand at the same token.
+
+use crate::protocol::Token;
+use crate::relay::Reason;
+use crate::time::Instant;
+
+/// One connection's stream.
+#[derive(Debug)]
+pub(super) struct Link<T> {
+    pub stream: T,
+    pub mode: Mode,
+    /// When a lingering connection is closed.
+    pub linger_until: Option<Instant>,
+    /// It may have bytes.
+    pub is_readable: bool,
+    /// It may take bytes.
+    pub is_writable: bool,
+    /// The stack has said that the other side ended: read on until the end itself.
+    pub has_ended: bool,
+    /// The end has been read.
+    pub is_drained: bool,
+    /// The last write left something.
+    pub is_behind: bool,
+    /// It stands among the readers.
+    pub is_queued_reader: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// What it sends is the relay's.
+    Talking,
+    /// We have sent our end; what it still sends is read and forgotten.
+    Lingering { reason: Reason },
+}
+
+/// Links by token.
+#[derive(Debug)]
+pub(super) struct Links<T>(Vec<Option<Link<T>>>);
+
+impl<T> Link<T> {
+    /// A new connection: nothing to read is known of, and it takes bytes until it says otherwise.
+    pub fn new(stream: T) -> Self {
+        Self {
+            stream,
+            mode: Mode::Talking,
+            linger_until: None,
+            is_readable: false,
+            is_writable: true,
+            has_ended: false,
+            is_drained: false,
+            is_behind: false,
+            is_queued_reader: false,
+        }
+    }
+}
+
+impl<T> Links<T> {
+    pub fn get(&self, token: Token) -> Option<&Link<T>> {
+        self.0.get(token.index())?.as_ref()
+    }
+
+    pub fn get_mut(&mut self, token: Token) -> Option<&mut Link<T>> {
+        self.0.get_mut(token.index())?.as_mut()
+    }
+
+    pub fn insert(&mut self, token: Token, link: Link<T>) {
+        if self.0.len() <= token.index() {
+            self.0.resize_with(token.index() + 1, || None);
+        }
+        let before = self.0[token.index()].replace(link);
+        assert!(before.is_none(), "{token:?} is given to one connection at a time");
+    }
+
+    pub fn remove(&mut self, token: Token) -> Option<Link<T>> {
+        self.0.get_mut(token.index())?.take()
+    }
+}
+
+impl<T> Default for Links<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
