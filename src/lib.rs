@@ -1,6 +1,92 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-//! stub
+
+//! A relay server for TCP peer-to-peer networks: one thread, one poll loop, one slab of connections.
+//!
+//! ```text
+//!  socket ─read→ Decoder ─Frame→ Protocol + Relay (rules) → TurnLog + private replies ─one write per peer→ socket
+//!    ▲                                  │                                                              │
+//!    └───── Stack::wait gives `now` ────┴────────────── next_deadline tells how long ◄────────────────┘
+//!
+//!  one turn of the loop:  wait → read → decide → write → close → accept      (never backwards)
+//! ```
+//!
+//! Each entry of the slab is a connection: a peer with its read buffer (its [`Decoder`](wire::Decoder)), its
+//! write queue ([`WriteQueue`](wire::WriteQueue)) and its deadlines. What every peer sends in one turn lies in
+//! one [`TurnLog`](wire::TurnLog), once, as it came; each peer is written the log without its own part.
+//!
+//! The modules, lowest first; each may name only those before it:
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`time`], [`deadlines`] | moments, and who wants to be woken when |
+//! | [`wire`] | bytes and frames |
+//! | [`protocol`] | what frames mean |
+//! | [`relay`] | the peers and the law; no socket, no clock |
+//! | [`server`] | one turn of the loop, over any [`Stack`](server::Stack) |
+//! | [`kernel`] | the kernel's TCP; the only file that opens a socket |
+//! | [`cli`] | options, log, signals, files |
+//!
+//! # The journey of one frame
+//!
+//! The rules are a state machine: tell them what happened, ask what to do.
+//!
+//! ```
+//! use peer_relay::protocol::Flood;
+//! use peer_relay::relay::{Law, Limits, Output, Relay};
+//! use peer_relay::time::Instant;
+//! use peer_relay::wire::decoder::DecoderLimits;
+//! use peer_relay::wire::{Frame, Network};
+//! use std::time::Duration;
+//!
+//! let magic = Network::PRIVATE.magic;
+//! let limits = Limits {
+//!     decoder: DecoderLimits { magic, max_payload: 4_000_000, max_skip: 23 },
+//!     max_peers: 100,
+//!     max_peers_per_ip: None,
+//!     ban_time: Duration::from_secs(600),
+//!     max_bans: 1000,
+//!     never_ban: Vec::new(),
+//!     frame_timeout: Duration::from_secs(60),
+//!     idle_timeout: None,
+//!     queue_soft_bytes: 4 << 20,
+//!     queue_soft_time: Duration::from_secs(10),
+//!     queue_hard_bytes: 8 << 20,
+//!     retained_max_bytes: 256_000_000,
+//!     rate_messages: None,
+//!     rate_bytes: None,
+//!     drain: Duration::from_secs(5),
+//! };
+//! let mut relay = Relay::new(Flood, Law::of::<Flood>(), limits);
+//! let now = Instant::START;
+//!
+//! // accept: two strangers come in
+//! let alice = relay.accepted(now, "192.0.2.1:5000".parse()?)?;
+//! let bob = relay.accepted(now, "192.0.2.2:5000".parse()?)?;
+//!
+//! // read: a frame arrives in two pieces; only whole is it anything
+//! let frame = Frame::encode(magic, "tx".parse()?, b"forty-two");
+//! let (front, back) = frame.as_bytes().split_at(30);
+//! relay.received(now, alice, front);
+//! assert_eq!(relay.poll(), None);
+//! relay.received(now, alice, back);
+//!
+//! // decide: it goes to everybody but whom it came from
+//! assert_eq!(relay.poll(), Some(Output::Flush(bob)));
+//!
+//! // write: bit for bit as it was received
+//! let bytes: Vec<u8> = relay.unsent(bob).flat_map(|part| part.as_slice().to_vec()).collect();
+//! assert_eq!(bytes, frame.as_bytes());
+//! relay.sent(now, bob, bytes.len());
+//! assert_eq!(relay.poll(), None);
+//!
+//! // and whoever breaks the framing is shut out
+//! relay.received(now, alice, b"this is no frame at all, sorry");
+//! assert!(matches!(relay.poll(), Some(Output::Disconnect(who, _)) if who == alice));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod cli;
 pub mod deadlines;
 pub mod kernel;
 pub mod protocol;

@@ -129,7 +129,7 @@ impl Room {
         let now_skipped = peer.decoder.skipped();
         let who = peer.who();
         self.stats.skipped_bytes += now_skipped - skipped;
-        if skipped == 0 && now_skipped > 0 {
+        if skipped == 0 && now_skipped > 0 && decoded.is_ok() {
             self.events.push(self.now, Kind::Skipped, || Event::Skipped { who, bytes: now_skipped });
         }
         decoded.transpose()

@@ -17,7 +17,7 @@ use arrayvec::ArrayVec;
 pub use stack::{Readiness, Stack};
 
 use crate::protocol::{Protocol, Token};
-use crate::relay::{Output, Reason, Relay};
+use crate::relay::{Event, Output, Reason, Relay};
 use crate::time::Instant;
 use crate::wire::Part;
 use accepting::Accepting;
@@ -55,6 +55,8 @@ pub struct Server<S: Stack, P> {
     accepting: Accepting,
     scratch: Box<[u8]>,
     now: Instant,
+    /// The relay was told something between turns, and what comes of it has not been asked yet.
+    has_news: bool,
 }
 
 impl<S: Stack, P: Protocol> Server<S, P> {
@@ -72,6 +74,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
             accepting: Accepting::default(),
             scratch: vec![0; READ_BYTES].into(),
             now: Instant::START,
+            has_news: false,
         }
     }
 
@@ -95,6 +98,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         self.stack.stop_listening();
         self.accepting.stop();
         self.relay.shut_down(self.now);
+        self.has_news = true;
     }
 
     /// The rules and what they know.
@@ -102,9 +106,9 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         &self.relay
     }
 
-    /// The same, to be told of bans or asked for events. Between turns only.
-    pub fn relay_mut(&mut self) -> &mut Relay<P> {
-        &mut self.relay
+    /// What an operator is to be told, since the last call.
+    pub fn events(&mut self) -> impl Iterator<Item = Event> {
+        self.relay.events()
     }
 
     /// The connections' provider.
@@ -116,7 +120,8 @@ impl<S: Stack, P: Protocol> Server<S, P> {
 
     /// Until when a turn may wait; a moment long past when there is something to do already.
     fn wake_up(&self, until: Option<Instant>) -> Option<Instant> {
-        if !self.readers.is_empty() || !self.writers.is_empty() || self.accepting.is_due(self.now) {
+        let has_work = !self.readers.is_empty() || !self.writers.is_empty();
+        if has_work || self.has_news || self.accepting.is_due(self.now) {
             return Some(Instant::START);
         }
         let lingering = self.lingerers.front().map(|&(when, _)| when);
@@ -256,6 +261,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
     // decide and write
 
     fn write(&mut self) {
+        self.has_news = false;
         self.do_what_the_relay_says();
         if self.writers.is_empty() {
             return;

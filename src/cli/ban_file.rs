@@ -1,0 +1,211 @@
+//! The ban list on disk: JSON that one can read and edit. Knows the calendar, because a file outlives a
+//! process.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant as SystemInstant};
+
+use serde::{Deserialize, Serialize};
+
+use super::Failure;
+use super::calendar::Calendar;
+use crate::protocol::Offence;
+use crate::relay::{AddressKey, Ban, BanList};
+use crate::time::Instant;
+
+/// How long a change waits for others before the file is written. Well under a second, which is promised.
+const GATHER: Duration = Duration::from_millis(200);
+/// The loop's share of time spent on writing the list out: 1 in so many.
+const COST_RATIO: u32 = 100;
+/// How long after a failure it is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Loaded {
+    bans: Vec<Row>,
+}
+
+/// One ban in the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    /// An address or an IPv6 /64.
+    address: String,
+    /// Milliseconds since 1970.
+    until_unix_ms: u64,
+    offence: String,
+}
+
+/// Keeps the file like the list.
+#[derive(Debug)]
+pub struct BanFile {
+    path: PathBuf,
+    calendar: Calendar,
+    /// The list's state that was last handed to be written.
+    saved: u64,
+    due: Option<Instant>,
+    not_before: Instant,
+    writer: Option<Writer>,
+}
+
+/// The thread that writes: a slow disk does not stop the loop.
+#[derive(Debug)]
+struct Writer {
+    jobs: SyncSender<Vec<u8>>,
+    has_failed: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+/// Reads a ban file. None there is an empty one.
+///
+/// # Errors
+/// One line, when it cannot be read or understood, or has no directory to be in. The file is left as it is.
+pub fn load(path: &Path, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, Failure> {
+    let name = path.display();
+    let failed = |what: String| {
+        Failure::failed(format!("ban file {name}: {what}; left untouched. Mend it or move it away"))
+    };
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            return match parent {
+                Some(parent) if !parent.is_dir() => Err(Failure::failed(format!(
+                    "ban file {name}: there is no directory {}",
+                    parent.display()
+                ))),
+                _ => Ok(Vec::new()),
+            };
+        }
+        Err(error) => return Err(failed(error.to_string())),
+    };
+    let loaded: Loaded = serde_json::from_str(&text).map_err(|error| failed(place_first(&error)))?;
+    let bans = loaded.bans.iter().map(|row| {
+        let bad = |what: &str| failed(format!("the ban of {:?}: {what}", row.address));
+        let key = AddressKey::parse(&row.address).ok_or_else(|| bad("need an address or an IPv6 /64"))?;
+        let offence: Offence =
+            row.offence.parse().map_err(|error| bad(&format!("{:?}: {error}", row.offence)))?;
+        Ok((key, Ban { until: calendar.moment_of_unix_ms(row.until_unix_ms), offence }))
+    });
+    bans.collect()
+}
+
+impl BanFile {
+    /// Keeps the file at `path` like the list, from its present state on.
+    pub fn keep(path: PathBuf, calendar: Calendar, list: &BanList) -> Result<Self, Failure> {
+        let writer = Writer::start(path.clone())
+            .map_err(|error| Failure::failed(format!("cannot start the ban file's thread: {error}")))?;
+        Ok(Self {
+            path,
+            calendar,
+            saved: list.changes(),
+            due: None,
+            not_before: Instant::START,
+            writer: Some(writer),
+        })
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    pub fn wake_up(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Between turns: has the list changed, and is it time to write it?
+    pub fn tick(&mut self, now: Instant, list: &BanList) {
+        let Some(writer) = &self.writer else { return };
+        if writer.has_failed.swap(false, Ordering::Relaxed) {
+            self.saved = u64::MAX; // not what the file says
+            self.not_before = now + RETRY_AFTER;
+        }
+        if self.saved == list.changes() {
+            return;
+        }
+        let due = *self.due.get_or_insert((now + GATHER).max(self.not_before));
+        if now < due {
+            return;
+        }
+        let began = SystemInstant::now();
+        let text = render(list, &self.calendar);
+        let cost = began.elapsed();
+        self.due = None;
+        self.not_before = now + cost * COST_RATIO;
+        match writer.jobs.try_send(text) {
+            Ok(()) => self.saved = list.changes(),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {} // still busy: soon again
+        }
+    }
+
+    /// At the end: writes the list now, and waits for it.
+    pub fn finish(mut self, list: &BanList) {
+        if let Some(Writer { jobs, thread, has_failed }) = self.writer.take() {
+            drop(jobs);
+            let is_written = thread.join().is_ok() && !has_failed.load(Ordering::Relaxed);
+            if is_written && self.saved == list.changes() {
+                return;
+            }
+        }
+        if let Err(error) = replace(&self.path, &render(list, &self.calendar)) {
+            complain(&self.path, &error);
+        }
+    }
+}
+
+impl Writer {
+    fn start(path: PathBuf) -> io::Result<Self> {
+        let (jobs, to_write) = sync_channel::<Vec<u8>>(1);
+        let has_failed = Arc::new(AtomicBool::new(false));
+        let failed = Arc::clone(&has_failed);
+        let thread = thread::Builder::new().name("ban file".into()).spawn(move || {
+            for text in to_write {
+                if let Err(error) = replace(&path, &text) {
+                    complain(&path, &error);
+                    failed.store(true, Ordering::Relaxed);
+                }
+            }
+        })?;
+        Ok(Self { jobs, has_failed, thread })
+    }
+}
+
+/// One ban a line.
+fn render(list: &BanList, calendar: &Calendar) -> Vec<u8> {
+    let rows = list.iter().map(|(key, ban)| {
+        let row = Row {
+            address: key.to_string(),
+            until_unix_ms: calendar.unix_ms(ban.until),
+            offence: ban.offence.to_string(),
+        };
+        serde_json::to_string(&row).expect("strings and numbers are JSON")
+    });
+    let rows: Vec<String> = rows.collect();
+    let (open, close) = if rows.is_empty() { ("", "") } else { ("\n  ", "\n") };
+    format!("{{\"bans\": [{open}{}{close}]}}\n", rows.join(",\n  ")).into_bytes()
+}
+
+/// Either the old file or the new one is there, whole, whatever happens.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let beside = PathBuf::from(name);
+    let mut file = File::create(&beside)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}
+
+fn complain(path: &Path, error: &io::Error) {
+    log::error!("cannot save the ban file {}: {error}; bans hold until the relay ends", path.display());
+}
+
+/// `line 1 column 15: what is wrong`.
+fn place_first(error: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    format!("line {} column {}: {}", error.line(), error.column(), text.strip_suffix(&place).unwrap_or(&text))
+}

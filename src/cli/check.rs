@@ -1,0 +1,100 @@
+//! `--check`: what the options come to, where each is from, and the memory it can take.
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use super::options::Settings;
+use super::units::{OrOff, Size, Span, in_binary};
+use crate::protocol::Offence;
+use crate::server::{LOG_ENOUGH_BYTES, READ_BYTES};
+use crate::wire::Header;
+
+/// Own memory of a connected peer that holds nothing, bytes: more than was ever measured.
+pub const PEER_BYTES: u64 = 512;
+/// The program itself, its stacks and what its allocator keeps, bytes.
+const PROGRAM_BYTES: u64 = 24 << 20;
+/// One ban, in both orders it is kept in, bytes.
+const BAN_BYTES: u64 = 160;
+
+/// One option a line, and the memory.
+pub fn report(settings: &Settings, given: &ArgMatches) -> String {
+    let rows = rows(settings);
+    let names = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let values = rows.iter().map(|(_, value)| value.len()).max().unwrap_or(0).min(24);
+    let lines = rows.iter().map(|(name, value)| {
+        let source = source(name, given);
+        format!("--{name:names$}  {value:values$}  {source}\n")
+    });
+    lines.collect::<String>() + &memory(settings)
+}
+
+/// The most memory this can take, line by line.
+pub fn memory(settings: &Settings) -> String {
+    let limits = &settings.limits;
+    let peers = limits.max_peers as u64 * PEER_BYTES;
+    let retained = limits.retained_max_bytes as u64;
+    let largest = Header::LEN as u64 + u64::from(limits.decoder.max_payload);
+    // the scratch buffer, and a turn's log: a short one, one more read, and the largest frame in it, twice
+    // while it is moved into chunks
+    let turn = READ_BYTES as u64 + 2 * (LOG_ENOUGH_BYTES as u64 + READ_BYTES as u64 + largest);
+    let fixed = PROGRAM_BYTES + turn + limits.max_bans as u64 * BAN_BYTES;
+    let in_mib = |bytes: u64| in_binary(bytes);
+    format!(
+        "worst-case memory: {} = peers {} x {PEER_BYTES} B ({}) + retained {} + fixed {}; \
+         the kernel's socket buffers come on top\n",
+        in_mib(peers + retained + fixed),
+        limits.max_peers,
+        in_mib(peers),
+        in_mib(retained),
+        in_mib(fixed),
+    )
+}
+
+fn rows(settings: &Settings) -> Vec<(&'static str, String)> {
+    let Settings { limits, socket, network, .. } = settings;
+    let kernels = |size: Option<usize>| size.map_or("the kernel's".into(), |bytes| size_text(bytes as u64));
+    let none_if_empty = |list: Vec<String>| if list.is_empty() { "none".into() } else { list.join(",") };
+    let penalty = |offence: &Offence| format!("{offence}={}", settings.law.penalty(*offence));
+    let off = |value: Option<String>| value.unwrap_or_else(|| "off".into());
+    vec![
+        ("listen", settings.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
+        ("recv-buffer", kernels(socket.recv_buffer)),
+        ("send-buffer", kernels(socket.send_buffer)),
+        ("network", network.name.into()),
+        ("magic", network.magic.to_string()),
+        ("protocol", "flood".into()),
+        ("max-payload", size_text(limits.decoder.max_payload.into())),
+        ("max-skip", size_text(limits.decoder.max_skip)),
+        ("max-peers", limits.max_peers.to_string()),
+        ("max-peers-per-ip", off(limits.max_peers_per_ip.map(|count| count.to_string()))),
+        ("queue-soft", size_text(limits.queue_soft_bytes as u64)),
+        ("queue-soft-time", Span(limits.queue_soft_time).to_string()),
+        ("queue-hard", size_text(limits.queue_hard_bytes as u64)),
+        ("retained-max", size_text(limits.retained_max_bytes as u64)),
+        ("ban-time", Span(limits.ban_time).to_string()),
+        ("max-bans", limits.max_bans.to_string()),
+        ("never-ban", none_if_empty(limits.never_ban.iter().map(ToString::to_string).collect())),
+        ("ban-file", settings.ban_file.as_ref().map_or("none".into(), |path| path.display().to_string())),
+        ("penalty", Offence::ALL.iter().map(penalty).collect::<Vec<_>>().join(",")),
+        ("rate-messages", off(limits.rate_messages.map(|rate| rate.to_string()))),
+        ("rate-bytes", off(limits.rate_bytes.map(size_text))),
+        ("frame-timeout", Span(limits.frame_timeout).to_string()),
+        ("idle-timeout", OrOff(limits.idle_timeout.map(Span)).to_string()),
+        ("keepalive", OrOff(socket.keepalive.map(Span)).to_string()),
+        ("drain", Span(limits.drain).to_string()),
+        ("stats-every", OrOff(settings.stats_every.map(Span)).to_string()),
+        ("log-level", settings.log_level.to_string().to_lowercase()),
+    ]
+}
+
+fn size_text(bytes: u64) -> String {
+    Size(bytes).to_string()
+}
+
+fn source(name: &str, given: &ArgMatches) -> String {
+    match given.value_source(&name.replace('-', "_")) {
+        Some(ValueSource::CommandLine) => "command line".into(),
+        Some(ValueSource::EnvVariable) => super::variable_of(name),
+        _ => "default".into(),
+    }
+}

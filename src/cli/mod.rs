@@ -1,0 +1,189 @@
+//! The program as a person meets it: parse, run, exit code. Knows every layer and no rule.
+
+mod ban_file;
+mod calendar;
+mod check;
+mod logging;
+mod options;
+mod report;
+mod serve;
+mod signals;
+mod units;
+
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use options::ServeArgs;
+
+/// Relays messages between many thousands of TCP peers, bit for bit, and shuts out whoever breaks the
+/// framing.
+#[derive(Debug, Parser)]
+#[command(
+    name = "peer-relay",
+    version = version(),
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true,
+    help_template = HELP_TEMPLATE,
+    term_width = 100,
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the relay; the same without a subcommand
+    #[command(help_template = HELP_TEMPLATE)]
+    Serve(Box<ServeArgs>),
+}
+
+const HELP_TEMPLATE: &str = "\
+{about}
+
+Examples:
+  peer-relay                                            a relay for this host, at 127.0.0.1:7333
+  peer-relay --listen 0.0.0.0:7333 --rate-messages 1000 for everybody, at most 1000 messages a second each
+  peer-relay --network regtest --protocol flood --check what the options come to
+
+{usage-heading} {usage}
+
+{all-args}
+
+Sizes take k, M, G, KiB, MiB, GiB; durations 500ms, 10s, 5m, 24h. Every option --some-name also reads the
+environment variable PEER_RELAY_SOME_NAME, lists comma-separated.
+";
+
+/// Why the program ends without having done what it was asked: one line, and an exit code.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure {
+    line: String,
+    code: u8,
+}
+
+impl Failure {
+    /// The options make no sense.
+    fn usage(line: String) -> Self {
+        Self { line, code: 2 }
+    }
+
+    /// They do, and it could not be done.
+    fn failed(line: String) -> Self {
+        Self { line, code: 1 }
+    }
+}
+
+/// Runs the program with these words, the first being its own name.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match parse_and_run(words.into_iter().collect()) {
+        Ok(code) => code,
+        Err(failure) => {
+            logging::finish();
+            // nobody is left to be told that stderr is closed
+            let _ =
+                std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("error: {}\n", failure.line));
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let parsed = command().try_get_matches_from(&words);
+    let matches = match parsed {
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            let _ = error.print(); // to a closed stdout: then nobody wants it
+            return Ok(ExitCode::SUCCESS);
+        }
+        parsed => parsed.map_err(|error| Failure::usage(one_line(&error, &words)))?,
+    };
+    let given = matches.subcommand_matches("serve").unwrap_or(&matches);
+    let args =
+        ServeArgs::from_arg_matches(given).map_err(|error| Failure::usage(one_line(&error, &words)))?;
+    serve::run(args, given)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The command line, with variables read and not shown at every option.
+fn command() -> clap::Command {
+    let quiet = |command: clap::Command| command.mut_args(|arg| arg.hide_env(true));
+    quiet(Cli::command()).mut_subcommand("serve", quiet)
+}
+
+/// clap's error, which is a page, in one line: the option, what was given, what is needed.
+fn one_line(error: &clap::Error, words: &[OsString]) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let option = context(ContextKind::InvalidArg).and_then(|arg| arg.split([' ', '=']).next());
+    match (error.kind(), option) {
+        (ErrorKind::ValueValidation, Some(option)) => {
+            let value = context(ContextKind::InvalidValue).unwrap_or_default();
+            let reason = error.source().map(ToString::to_string).unwrap_or_default();
+            format!("{option} {value}: {reason}{}", origin(option, words))
+        }
+        (ErrorKind::InvalidValue, Some(option)) => {
+            format!("{option}: needs a value{}", origin(option, words))
+        }
+        (ErrorKind::UnknownArgument, Some(option)) => {
+            let instead = context(ContextKind::SuggestedArg);
+            let hint = instead.map_or("--help shows all".into(), |other| format!("did you mean {other}?"));
+            format!("{option}: no such option ({hint})")
+        }
+        (ErrorKind::ArgumentConflict, Some(option)) => format!("{option}: can be given only once"),
+        _ => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or("the options make no sense");
+            first.trim_start_matches("error: ").to_string()
+        }
+    }
+}
+
+/// Where a value came from, when nobody typed it.
+fn origin(option: &str, words: &[OsString]) -> String {
+    let is_typed = words.iter().any(|word| word.to_string_lossy().starts_with(option));
+    let variable = variable_of(option.trim_start_matches("--"));
+    if is_typed || std::env::var_os(&variable).is_none() {
+        return String::new();
+    }
+    format!(" (from {variable})")
+}
+
+/// The environment variable of an option.
+fn variable_of(option: &str) -> String {
+    format!("PEER_RELAY_{}", option.replace('-', "_").to_uppercase())
+}
+
+/// The version and, when it is known, the commit.
+fn version() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    option_env!("PEER_RELAY_COMMIT").map_or(version.into(), |commit| format!("{version} ({commit})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Args;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_reads_the_variable_named_after_it() {
+        for arg in ServeArgs::augment_args(clap::Command::new("serve")).get_arguments() {
+            let name = arg.get_long().unwrap();
+            if name == "check" {
+                continue;
+            }
+            assert_eq!(arg.get_env().unwrap().to_str().unwrap(), variable_of(name));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What is said of what happens: events and figures as lines for a person. Knows the calendar, decides
+//! nothing.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use log::Level;
+
+use super::calendar::Calendar;
+use super::units::{grouped, in_binary, roughly, rounded};
+use crate::relay::{AddressKey, Event, Reason, Refusal, Stats, Traffic, Who};
+
+/// An event as a line, and how loud it is. What strangers do is never our error.
+pub fn line(event: &Event, calendar: &Calendar) -> (Level, String) {
+    let text = match event {
+        Event::Connected { who, peers } => format!("{} connected peers={peers}", name(who)),
+        Event::Closed { .. } => return closed(event),
+        Event::Banned { who, address, until, offence, detail } => {
+            let until = calendar.text(*until);
+            let net = net_of(address, who);
+            format!("{} banned until={until}{net} offence={offence} detail={detail:?}", name(who))
+        }
+        Event::Disconnected { who, offence, detail } => {
+            format!("{} disconnected offence={offence} detail={detail:?} (not banned)", name(who))
+        }
+        Event::Dropped { who, offence, detail } => {
+            format!("{} dropped a frame offence={offence} detail={detail:?}", name(who))
+        }
+        Event::Paused { who } => format!("{} paused offence=flood (told once)", name(who)),
+        Event::Skipped { who, bytes } => {
+            format!("{} skipped={bytes} bytes in search of a frame (told once)", name(who))
+        }
+        Event::Refused { address, refusal, busiest } => {
+            let mut text = format!("refused addr={address} reason={}", refusal.name());
+            add_why(&mut text, refusal);
+            if let Some((address, count)) = busiest {
+                let _ = write!(text, " most={address} holds={count}"); // a String takes everything
+            }
+            text
+        }
+        Event::Opener { address, opener } => {
+            format!("closed before a frame: addr={address} looks like {opener}")
+        }
+        Event::More { kind, count } => format!("… and {} more {}", grouped(*count), kind.name()),
+    };
+    (Level::Info, text)
+}
+
+/// The relay's figures, in one line.
+pub fn figures(stats: &Stats, peers: usize) -> String {
+    let Stats { incoming, outgoing, skipped_bytes, dropped_frames, bans, .. } = stats;
+    let mut text = format!(
+        "peers={peers} in={} out={} skipped={skipped_bytes} dropped={dropped_frames} bans={bans}",
+        traffic(incoming),
+        traffic(outgoing),
+    );
+    add_counts(&mut text, "closed", &stats.closed);
+    add_counts(&mut text, "refused", &stats.refused);
+    text
+}
+
+fn closed(event: &Event) -> (Level, String) {
+    let Event::Closed { who, reason, after, incoming, outgoing, skipped, queued } = event else {
+        unreachable!("the caller looked")
+    };
+    let after = rounded(*after);
+    let mut text = format!(
+        "{} closed reason={reason} after={after} in={} out={} skipped={skipped}",
+        name(who),
+        traffic(incoming),
+        traffic(outgoing),
+    );
+    let (level, why) = match reason {
+        _ if reason.is_too_slow() => (Level::Warn, "(too slow, not banned)"),
+        Reason::Memory => (Level::Warn, "(held most of --retained-max, not banned)"),
+        _ => return (Level::Info, text),
+    };
+    let _ = write!(text, " queued={} {why}", in_binary(*queued as u64));
+    (level, text)
+}
+
+fn name(who: &Who) -> String {
+    format!("peer={} addr={}", who.peer, who.address)
+}
+
+/// What is shut out, when it is more than one address.
+fn net_of(banned: &AddressKey, who: &Who) -> String {
+    let banned = banned.to_string();
+    if banned == who.address.ip().to_canonical().to_string() {
+        String::new()
+    } else {
+        format!(" net={banned}")
+    }
+}
+
+fn traffic(traffic: &Traffic) -> String {
+    format!("{}/{}", traffic.frames, roughly(traffic.bytes))
+}
+
+fn add_why(text: &mut String, refusal: &Refusal) {
+    let _ = match refusal {
+        Refusal::Banned { left, offence } => write!(text, " left={} offence={offence}", rounded(*left)),
+        Refusal::TooManyFromAddress(address) => write!(text, " from={address}"),
+        Refusal::Full => Ok(()),
+    };
+}
+
+fn add_counts(text: &mut String, what: &str, counts: &BTreeMap<&'static str, u64>) {
+    for (name, count) in counts {
+        let _ = write!(text, " {what}-{name}={count}");
+    }
+}

@@ -1,0 +1,283 @@
+//! `serve`: sets the relay up, turns it, and looks after what is not the relay's own: log, ban file,
+//! signals. Knows no rule.
+
+use std::io;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::ArgMatches;
+
+use super::ban_file::{self, BanFile};
+use super::calendar::Calendar;
+use super::options::{ServeArgs, Settings};
+use super::signals::{self, Stop};
+use super::units::{Size, Span, grouped};
+use super::{Failure, check, logging, report, version};
+use crate::kernel::{Family, KernelStack};
+use crate::protocol::{Flood, Offence, Penalty};
+use crate::relay::{Relay, Stats};
+use crate::server::Server;
+use crate::time::Instant;
+use crate::wire::{Command, Frame, Magic, checksum};
+
+/// Runs the relay until a signal ends it.
+pub fn run(args: ServeArgs, given: &ArgMatches) -> Result<(), Failure> {
+    let is_check = args.check;
+    let descriptors = raise_descriptor_limit();
+    let settings = args.settle(descriptors)?;
+    if is_check {
+        return check_only(&settings, given);
+    }
+    let mut stack = KernelStack::new(settings.socket)
+        .map_err(|error| Failure::failed(format!("cannot poll for connections: {error}")))?;
+    let calendar = Calendar::pairing(Instant::START);
+    let mut relay = Relay::new(Flood, settings.law.clone(), settings.limits.clone());
+    for (address, ban) in load_bans(&settings, &calendar)? {
+        relay.restore_ban(Instant::START, address, ban);
+    }
+    let addresses = listen(&mut stack, &settings.listen)?;
+    let stop = signals::install(stack.wake())?;
+    logging::start(settings.log_level)?;
+    introduce(&settings, &addresses, relay.bans().len());
+    let house = House::new(&settings, calendar, stop, &relay)?;
+    house.run(Server::new(stack, relay))
+}
+
+/// What is looked after between turns.
+struct House {
+    calendar: Calendar,
+    stop: Stop,
+    ban_file: Option<BanFile>,
+    drain: Duration,
+    stats_every: Option<Duration>,
+    stats_due: Option<Instant>,
+    stats_told: (Stats, usize),
+    /// When the end is over, once it has begun.
+    end: Option<Instant>,
+}
+
+impl House {
+    fn new(
+        settings: &Settings,
+        calendar: Calendar,
+        stop: Stop,
+        relay: &Relay<Flood>,
+    ) -> Result<Self, Failure> {
+        let keep = |path| BanFile::keep(path, calendar, relay.bans());
+        Ok(Self {
+            calendar,
+            stop,
+            ban_file: settings.ban_file.clone().map(keep).transpose()?,
+            drain: settings.limits.drain,
+            stats_every: settings.stats_every,
+            stats_due: settings.stats_every.map(|span| Instant::START + span),
+            stats_told: Default::default(),
+            end: None,
+        })
+    }
+
+    /// Turn after turn, until everybody is gone.
+    fn run(mut self, mut server: Server<KernelStack, Flood>) -> Result<(), Failure> {
+        loop {
+            let now = server
+                .turn(self.wake_up())
+                .map_err(|error| Failure::failed(format!("cannot wait for connections: {error}")))?;
+            self.tell_events(&mut server);
+            self.tell_figures(now, server.relay());
+            if let Some(file) = &mut self.ban_file {
+                file.tick(now, server.relay().bans());
+            }
+            if self.end.is_none() && self.stop.is_wanted() {
+                self.begin_to_end(now, &mut server);
+            }
+            if self.end.is_some_and(|end| now >= end || server.relay().peers() == 0) {
+                self.tell_events(&mut server);
+                self.finish(server.relay());
+                return Ok(());
+            }
+        }
+    }
+
+    fn wake_up(&self) -> Option<Instant> {
+        let of_file = self.ban_file.as_ref().and_then(BanFile::wake_up);
+        // once the end has begun a second look is due at once: perhaps nobody is there
+        [self.stats_due, of_file, self.end].into_iter().flatten().min()
+    }
+
+    fn tell_events(&self, server: &mut Server<KernelStack, Flood>) {
+        for event in server.events() {
+            let (level, line) = report::line(&event, &self.calendar);
+            log::log!(level, "{line}");
+        }
+    }
+
+    /// A line of figures when it is time, silent when nothing has changed.
+    fn tell_figures(&mut self, now: Instant, relay: &Relay<Flood>) {
+        let (Some(every), Some(due)) = (self.stats_every, self.stats_due) else { return };
+        if now < due {
+            return;
+        }
+        self.stats_due = Some(now + every);
+        let (stats, peers) = (relay.stats(), relay.peers());
+        if (stats, peers) != (&self.stats_told.0, self.stats_told.1) {
+            log::info!("{}", report::figures(stats, peers));
+            self.stats_told = (stats.clone(), peers);
+        }
+    }
+
+    fn begin_to_end(&mut self, now: Instant, server: &mut Server<KernelStack, Flood>) {
+        let (peers, drain) = (server.relay().peers(), Span(self.drain));
+        log::info!(
+            "stopping: {peers} peers have {drain} to take what is queued; a second signal ends at once"
+        );
+        server.shut_down();
+        self.end = Some(now + self.drain);
+    }
+
+    fn finish(self, relay: &Relay<Flood>) {
+        if let Some(file) = self.ban_file {
+            file.finish(relay.bans());
+        }
+        log::info!("{}", report::figures(relay.stats(), relay.peers()));
+        let left = relay.stats().undelivered;
+        let (bytes, peers) = (grouped(left.bytes), grouped(left.peers));
+        log::info!("stopped: {bytes} bytes to {peers} peers were not delivered");
+        logging::finish();
+    }
+}
+
+fn check_only(settings: &Settings, given: &ArgMatches) -> Result<(), Failure> {
+    load_bans(settings, &Calendar::pairing(Instant::START))?;
+    let mut text = String::new();
+    settings.warnings.iter().for_each(|warning| text += &format!("warning: {warning}\n"));
+    text += &check::report(settings, given);
+    let _ = io::Write::write_all(&mut io::stdout(), text.as_bytes()); // closed: then nobody wants it
+    Ok(())
+}
+
+/// As high as it may be. Says how high that is.
+fn raise_descriptor_limit() -> u64 {
+    // where it cannot be raised or read, what the standard promises everybody
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(256)
+}
+
+fn load_bans(
+    settings: &Settings,
+    calendar: &Calendar,
+) -> Result<Vec<(crate::relay::AddressKey, crate::relay::Ban)>, Failure> {
+    settings.ban_file.as_ref().map_or(Ok(Vec::new()), |path| ban_file::load(path, calendar))
+}
+
+/// Opens every listener. Says where they are, with what is to be known of each.
+fn listen(
+    stack: &mut KernelStack,
+    addresses: &[SocketAddr],
+) -> Result<Vec<(SocketAddr, &'static str)>, Failure> {
+    let opened = addresses.iter().map(|&at| {
+        let family = family(at, addresses);
+        let opened = stack.listen(at, family).map_err(|error| cannot_listen(at, &error))?;
+        let note = match (at.is_ipv6() && at.ip().is_unspecified(), family) {
+            (true, Family::Both) => " (dual-stack: IPv6 and IPv4)",
+            (true, Family::Own) => " (IPv6 only)",
+            (false, _) => "",
+        };
+        Ok((opened, note))
+    });
+    opened.collect()
+}
+
+/// An IPv6 wildcard takes IPv4 too, unless somebody else is to have it.
+fn family(at: SocketAddr, all: &[SocketAddr]) -> Family {
+    let is_taken = all.iter().any(|other| other.is_ipv4() && other.port() == at.port() && at.port() != 0);
+    if at.ip().is_unspecified() && !is_taken { Family::Both } else { Family::Own }
+}
+
+fn cannot_listen(at: SocketAddr, error: &io::Error) -> Failure {
+    let why = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("address in use (another relay? --listen {}:0 takes a free port)", bracketed(at))
+        }
+        io::ErrorKind::AddrNotAvailable => "no such address on this machine (0.0.0.0 is all of them)".into(),
+        io::ErrorKind::PermissionDenied => "not permitted (ports below 1024 are root's)".into(),
+        _ => error.to_string(),
+    };
+    Failure::failed(format!("cannot listen on {at}: {why}"))
+}
+
+fn bracketed(at: SocketAddr) -> String {
+    if at.is_ipv6() { format!("[{}]", at.ip()) } else { at.ip().to_string() }
+}
+
+/// What an operator wants to know first.
+fn introduce(settings: &Settings, listening: &[(SocketAddr, &'static str)], bans: usize) {
+    let Settings { network, limits, .. } = settings;
+    let (version, backend) = (version(), checksum::backend());
+    log::info!(
+        "peer-relay {version} network={network} magic={} protocol=flood sha256={backend}",
+        network.magic
+    );
+    settings.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    log::info!(
+        "limits: peers={} descriptors={} payload={} queue-soft={} for {} queue-hard={} retained={}",
+        limits.max_peers,
+        settings.descriptors,
+        Size(limits.decoder.max_payload.into()),
+        Size(limits.queue_soft_bytes as u64),
+        Span(limits.queue_soft_time),
+        Size(limits.queue_hard_bytes as u64),
+        Size(limits.retained_max_bytes as u64),
+    );
+    log::info!("law: {}", law_text(settings));
+    if bans > 0 {
+        log::info!("{bans} bans loaded");
+    }
+    for (at, note) in listening {
+        logging::out(format!("listening on {at}{note}"));
+    }
+    tell_how_open(settings, listening);
+    if io::stderr().is_terminal() {
+        log::info!("a ping, and its pong: {}", ping_command(network.magic, listening[0].0));
+        log::info!("Ctrl-C stops in order, twice at once");
+    }
+}
+
+/// What to type to be answered.
+fn ping_command(magic: Magic, at: SocketAddr) -> String {
+    let ping = Frame::encode(magic, Command::PING, &[]);
+    let octal: String = ping.as_bytes().iter().map(|byte| format!("\\{byte:03o}")).collect();
+    let host = if at.ip().is_unspecified() { "127.0.0.1".into() } else { at.ip().to_string() };
+    format!("printf '{octal}' | nc -q 1 {host} {} | od -c", at.port())
+}
+
+fn law_text(settings: &Settings) -> String {
+    let with = |penalty: Penalty| {
+        let offences = Offence::ALL.into_iter().filter(|&offence| settings.law.penalty(offence) == penalty);
+        offences.map(Offence::name).collect::<Vec<_>>().join(",")
+    };
+    let ban_time = Span(settings.limits.ban_time);
+    let mut parts = Vec::new();
+    for penalty in Penalty::ALL.into_iter().rev() {
+        let (name, offences) = (penalty.name(), with(penalty));
+        match penalty {
+            _ if offences.is_empty() => {}
+            Penalty::Ban => parts.push(format!("ban={offences} for {ban_time}")),
+            Penalty::Drop | Penalty::Pause | Penalty::Disconnect => parts.push(format!("{name}={offences}")),
+        }
+    }
+    let never: Vec<String> = settings.limits.never_ban.iter().map(ToString::to_string).collect();
+    parts.push(format!("never banned: {}", if never.is_empty() { "none".into() } else { never.join(",") }));
+    parts.join("; ")
+}
+
+/// Closed to the network, or open to it without a limit: both are worth a word.
+fn tell_how_open(settings: &Settings, listening: &[(SocketAddr, &'static str)]) {
+    let is_local = listening.iter().all(|(at, _)| at.ip().to_canonical().is_loopback());
+    let limits = &settings.limits;
+    if is_local {
+        let port = listening[0].0.port();
+        log::info!("only this host can connect; --listen 0.0.0.0:{port} opens it to the network");
+    } else if limits.rate_messages.is_none() && limits.rate_bytes.is_none() {
+        log::warn!("open to the network without a rate limit; --rate-messages and --rate-bytes set one");
+    }
+}
