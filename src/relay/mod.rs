@@ -70,15 +70,13 @@ impl<P: Protocol> Relay<P> {
         self.room.set_now(now);
         self.room.begin_read(from, bytes);
         let mut input = bytes;
-        let mut completed_some = false;
         while let Some(decoded) = self.room.decode(from, &mut input) {
-            completed_some = true;
             match decoded {
                 Ok(frame) => self.frame(from, frame),
                 Err(error) => self.room.misframed(from, &error),
             }
         }
-        self.room.end_read(from, completed_some);
+        self.room.end_read(from);
     }
 
     /// A peer will send no more. What it sent whole is relayed, an unfinished frame is dropped.

@@ -196,11 +196,11 @@ impl Peer {
     }
 
     /// Bytes have been decoded at `now`: when did the frame now arriving begin?
-    pub fn note_unfinished(&mut self, now: Instant, completed_some: bool) {
+    pub fn note_unfinished(&mut self, now: Instant) {
         if !self.decoder.is_unfinished() {
             self.frame_since = None;
-        } else if completed_some || self.frame_since.is_none() {
-            self.frame_since = Some(now);
+        } else {
+            self.frame_since.get_or_insert(now);
         }
     }
 

@@ -127,6 +127,9 @@ impl Room {
         let skipped = peer.decoder.skipped();
         let decoded = peer.decoder.decode(input);
         let now_skipped = peer.decoder.skipped();
+        if let Ok(Some(_)) | Err(_) = decoded {
+            peer.frame_since = None; // what comes now is another frame
+        }
         let who = peer.who();
         self.stats.skipped_bytes += now_skipped - skipped;
         if skipped == 0 && now_skipped > 0 && decoded.is_ok() {
@@ -148,11 +151,11 @@ impl Room {
     }
 
     /// A peer's bytes are decoded: its deadlines, its memory, and whether it may be read on.
-    pub fn end_read(&mut self, from: Token, completed_some: bool) {
+    pub fn end_read(&mut self, from: Token) {
         let now = self.now;
         let peer = self.peer(from);
         if peer.is_open() {
-            peer.note_unfinished(now, completed_some);
+            peer.note_unfinished(now);
             peer.stop = peer.cause_to_stop();
             if peer.stop == Some(Stop::Rate) {
                 self.note_pause(from);
