@@ -1,6 +1,8 @@
-//! What the wire layer promises, seen from outside: the decoder against one that sees the whole stream.
-//! Knows no peer and no socket.
+//! What the wire layer promises, seen from outside: the decoder against one that sees the whole stream and
+//! against the `bitcoin` crate, the way out against a plain vector. Knows no peer and no socket.
 
+#[path = "decoder/bitcoin.rs"]
+mod bitcoin_crate;
 #[path = "decoder/exhaustive.rs"]
 mod exhaustive;
 #[path = "decoder/feed.rs"]
@@ -9,6 +11,8 @@ mod feed;
 mod known;
 #[path = "common/naive.rs"]
 mod naive;
+#[path = "decoder/outgoing.rs"]
+mod outgoing;
 #[path = "decoder/property.rs"]
 mod property;
 #[path = "decoder/thrift.rs"]
