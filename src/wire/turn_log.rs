@@ -198,6 +198,7 @@ impl<O: Copy + Ord> TurnLog<O> {
                 held(chunk.len());
             }
         }
+        self.run.clear(); // of a log that was never closed
         let run = std::mem::take(&mut self.closed_run);
         if Arc::strong_count(&run) > 1 {
             held(run.len());
@@ -397,6 +398,18 @@ mod tests {
         log.append(1, Cow::Owned(vec![9; 4000]));
         log.close();
         assert_eq!(log.closed_run.as_ptr(), before);
+    }
+
+    #[test]
+    fn a_log_forgotten_before_it_was_closed_leaves_nothing_in_the_next() {
+        let mut log = TurnLog::new();
+        log.append(1, Cow::Owned(vec![1; 1000]));
+        log.clear(|_| panic!("nobody holds it"));
+        log.append(1, Cow::Owned(vec![2; 10]));
+        log.close();
+        log.shrink();
+        let lens: Vec<usize> = log.chunks(2, 0, usize::MAX).map(|(chunk, ..)| chunk.len()).collect();
+        assert_eq!(lens, [10]);
     }
 
     #[test]

@@ -11,6 +11,11 @@ use super::turn_log::{Chunk, Part};
 /// What a shared chunk costs beside its bytes: the handle's allocation and the allocator's own share.
 const CHUNK_OVERHEAD: usize = 64;
 
+/// How many entries away the same chunk is looked for. A turn's run is cut into pieces by the frames of the
+/// turn that are chunks of their own; a log of a mebibyte has no more of them. Beyond that a chunk is counted
+/// once more, in and out alike.
+const SAME_CHUNK_WITHIN: usize = 16;
+
 /// One peer's bytes in the order they must go out. An empty one holds no memory but what `size_of` says.
 #[derive(Debug, Default)]
 pub struct WriteQueue {
@@ -19,7 +24,7 @@ pub struct WriteQueue {
     replies: Vec<u8>,
     /// Reply bytes waiting in entries.
     private: usize,
-    /// Bytes of the shared chunks of all entries, each as a whole.
+    /// Bytes of the shared chunks of all entries, each as a whole and once.
     pinned: usize,
 }
 
@@ -77,7 +82,8 @@ impl WriteQueue {
     /// # Panics
     /// If the chunk is longer than a `u32` can say: no frame is.
     pub fn push(&mut self, chunk: &Chunk, start: usize, end: usize, frames: u32) {
-        if !self.entries.back().is_some_and(|last| Arc::ptr_eq(&last.chunk, chunk)) {
+        let mut last = self.entries.iter().rev().take(SAME_CHUNK_WITHIN);
+        if !last.any(|entry| Arc::ptr_eq(&entry.chunk, chunk)) {
             self.pinned += chunk.len();
         }
         let offset = |at: usize| u32::try_from(at).expect("a chunk is shorter than 4 GiB");
@@ -157,8 +163,9 @@ impl WriteQueue {
         if kind == Kind::Private {
             return 0;
         }
-        if self.entries.front().is_some_and(|next| Arc::ptr_eq(&next.chunk, &chunk)) {
-            return 0; // the next entry pins it still
+        let mut next = self.entries.iter().take(SAME_CHUNK_WITHIN);
+        if next.any(|entry| Arc::ptr_eq(&entry.chunk, &chunk)) {
+            return 0; // another entry pins it still
         }
         self.pinned -= chunk.len();
         if Arc::strong_count(&chunk) == 1 { chunk_cost(chunk.len()) } else { 0 }
@@ -183,6 +190,21 @@ mod tests {
         assert_eq!(queue.held(), 1000);
         assert_eq!(queue.sent(10), Released { frames: 1, ..Released::default() }, "the test holds it too");
         assert_eq!(queue.held(), 0);
+    }
+
+    #[test]
+    fn a_chunk_is_counted_once_whatever_lies_between_its_parts() {
+        let (mut queue, run, own) = (WriteQueue::default(), chunk(157), [chunk(900), chunk(900)]);
+        queue.push(&run, 0, 100, 1);
+        queue.push(&own[0], 0, 900, 1);
+        queue.push(&run, 100, 150, 1);
+        queue.push(&own[1], 0, 900, 1);
+        queue.push(&run, 150, 157, 1);
+        assert_eq!(queue.held(), 157 + 2 * 900);
+        queue.sent(100 + 900);
+        assert_eq!(queue.held(), 157 + 900);
+        queue.sent(50 + 900 + 7);
+        assert_eq!((queue.held(), queue.memory()), (0, 0));
     }
 
     #[test]
