@@ -68,11 +68,9 @@ struct Collected {
 /// After `Magic` and `Oversize` nobody can say where the next frame begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
-    /// The window slid as far as it may and there was no magic.
-    #[error("{skipped} bytes that are no frame of ours, {allowed} are allowed")]
+    /// The window slid as far as it may, and one byte more, and there was no frame.
+    #[error("more than {allowed} bytes that are no frame of ours")]
     Magic {
-        /// Bytes since the last valid frame.
-        skipped: u64,
         /// As in [`DecoderLimits::max_skip`].
         allowed: u64,
     },
@@ -197,15 +195,23 @@ impl Decoder {
 
     /// Seeking, and the input begins with a whole header: the frame, when its payload is there whole too.
     fn whole<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Frame<'i>>, DecodeError> {
-        let raw = *input.first_chunk().expect("slide found a whole header");
-        let Some(header) = self.header(&raw).inspect_err(|_| input.advance(Header::LEN))? else {
-            input.advance(1); // judged junk from its first byte
-            return Ok(None);
-        };
         let bytes: &'i [u8] = input;
+        let raw = *bytes.first_chunk().expect("slide found a whole header");
+        let header = match self.judge(&raw) {
+            Verdict::Header(header) => header,
+            Verdict::Junk => {
+                input.advance(1);
+                return self.skip(1).map(|()| None);
+            }
+            Verdict::Offence(error) => {
+                input.advance(Header::LEN);
+                self.state = State::behind(&raw);
+                return Err(error);
+            }
+        };
         let Some(bytes) = bytes.get(..header.frame_len()) else {
-            self.state = State::Collecting(Collected::beginning(header, raw));
             input.advance(Header::LEN);
+            self.state = State::Collecting(Collected::beginning(header, raw));
             return Ok(None);
         };
         input.advance(bytes.len());
@@ -217,7 +223,6 @@ impl Decoder {
     fn fill_window(&mut self, input: &mut &[u8]) -> Result<bool, DecodeError> {
         let State::Seeking(window) = &mut self.state else { unreachable!("only seeking has a window") };
         window.fill(input);
-        let raw = window.held;
         let junk = junk_before(window.as_slice(), &self.limits.magic.0);
         if junk > 0 {
             window.drop_front(junk);
@@ -227,13 +232,21 @@ impl Decoder {
         if usize::from(window.len) < Header::LEN {
             return Ok(false);
         }
-        self.state = State::SEEKING;
-        if let Some(header) = self.header(&raw)? {
-            self.state = State::Collecting(Collected::beginning(header, raw));
-        } else {
-            self.state = State::Seeking(Window::holding(&raw[1..]));
+        let raw = window.held;
+        match self.judge(&raw) {
+            Verdict::Header(header) => {
+                self.state = State::Collecting(Collected::beginning(header, raw));
+                Ok(true)
+            }
+            Verdict::Junk => {
+                self.state = State::Seeking(Window::holding(&raw[1..]));
+                self.skip(1).map(|()| true)
+            }
+            Verdict::Offence(error) => {
+                self.state = State::behind(&raw);
+                Err(error)
+            }
         }
-        Ok(true)
     }
 
     /// The payload is whole: judges it.
@@ -245,18 +258,12 @@ impl Decoder {
         self.verify(header, hasher.finish(), Cow::Owned(bytes))
     }
 
-    /// A header from its bytes. After a gap one that cannot be is no header at all: its first byte is junk,
-    /// and `None` says so.
-    fn header(&mut self, raw: &[u8; Header::LEN]) -> Result<Option<Header>, DecodeError> {
+    /// What 24 bytes that begin with the magic are. After a gap a header that cannot be is no header at all.
+    fn judge(&self, raw: &[u8; Header::LEN]) -> Verdict {
         match parse_header(raw, self.limits.max_payload) {
-            Ok(header) => Ok(Some(header)),
-            Err(_) if self.gap > 0 => self.skip(1).map(|()| None),
-            Err(error) => {
-                if let (DecodeError::Command { .. }, left @ 1..) = (error, claimed_length(raw)) {
-                    self.state = State::Discarding(left);
-                }
-                Err(error)
-            }
+            Ok(header) => Verdict::Header(header),
+            Err(_) if self.gap > 0 => Verdict::Junk,
+            Err(error) => Verdict::Offence(error),
         }
     }
 
@@ -278,20 +285,37 @@ impl Decoder {
         Err(DecodeError::Checksum { header, found })
     }
 
-    /// The window slides over `count` bytes.
+    /// The window slides over `count` bytes, but no further than one byte too far: however the stream was
+    /// cut, the same bytes are counted.
     fn skip(&mut self, count: u64) -> Result<(), DecodeError> {
-        self.gap += count;
-        self.skipped += count;
-        if self.gap > self.limits.max_skip {
-            return Err(DecodeError::Magic { skipped: self.gap, allowed: self.limits.max_skip });
-        }
-        Ok(())
+        let allowed = self.limits.max_skip;
+        let left = allowed.saturating_sub(self.gap);
+        let slid = count.min(left.saturating_add(1));
+        self.gap += slid;
+        self.skipped += slid;
+        if count > left { Err(DecodeError::Magic { allowed }) } else { Ok(()) }
     }
+}
+
+/// What 24 bytes that begin with the magic are.
+enum Verdict {
+    Header(Header),
+    /// No header: its first byte is junk, and the search goes on behind that.
+    Junk,
+    Offence(DecodeError),
 }
 
 impl State {
     /// Between frames, nothing held.
     const SEEKING: Self = Self::Seeking(Window { held: [0; Header::LEN], len: 0 });
+
+    /// Behind a header that is an offence: what it claims to stand before is passed over.
+    fn behind(raw: &[u8; Header::LEN]) -> Self {
+        match claimed_length(raw) {
+            0 => Self::SEEKING,
+            left => Self::Discarding(left),
+        }
+    }
 }
 
 impl Window {
@@ -346,7 +370,7 @@ impl Collected {
     }
 }
 
-/// How many bytes at the front are not the magic nor, at the end, what could become it.
+/// How many bytes stand before the magic; where there is none, before what could become it.
 fn junk_before(bytes: &[u8], magic: &[u8; 4]) -> usize {
     memmem::find(bytes, magic).unwrap_or_else(|| {
         let tail = (1..magic.len()).rev().find(|&len| bytes.ends_with(&magic[..len])).unwrap_or(0);

@@ -180,16 +180,20 @@ impl<O: Copy + Ord> TurnLog<O> {
         self.stretches(owner, sent, end)
     }
 
-    /// Moves what the log holds in its own, larger buffer into chunks of exact size: somebody is going to
-    /// keep them. Only once the log is closed; parts asked for before and after are the same bytes.
+    /// Moves each stretch of the run into a chunk of its own and of exact size: somebody is going to keep it.
+    /// Only once the log is closed; parts asked for before and after are the same bytes.
     pub fn shrink(&mut self) {
-        let exact = Arc::new(Bytes::copy_from_slice(&self.closed_run));
-        let ours = std::mem::replace(&mut self.closed_run, exact);
-        self.reclaim(ours);
+        for Piece { len, place, .. } in &mut self.pieces {
+            if let Place::Run(from) = *place {
+                let exact = Bytes::copy_from_slice(&self.closed_run[from..from + *len]);
+                *place = Place::Own(Arc::new(exact));
+            }
+        }
+        self.reclaim_run();
     }
 
-    /// Forgets the frames, closed or not, and says of each chunk how many bytes it has if somebody still holds it. A run
-    /// that nobody holds is reused in place.
+    /// Forgets the frames, closed or not, and says of each chunk how many bytes it has if somebody still
+    /// holds it. A run that nobody holds is reused in place.
     pub fn clear(&mut self, mut held: impl FnMut(usize)) {
         for piece in self.pieces.drain(..) {
             if let Place::Own(chunk) = piece.place
@@ -198,12 +202,7 @@ impl<O: Copy + Ord> TurnLog<O> {
                 held(chunk.len());
             }
         }
-        self.run.clear(); // of a log that was never closed
-        let run = std::mem::take(&mut self.closed_run);
-        if Arc::strong_count(&run) > 1 {
-            held(run.len());
-        }
-        self.reclaim(run);
+        self.reclaim_run();
         self.spans.clear();
         self.len = 0;
         self.frames = 0;
@@ -249,11 +248,15 @@ impl<O: Copy + Ord> TurnLog<O> {
         }
     }
 
-    fn reclaim(&mut self, run: Chunk) {
-        if let Ok(Ok(buffer)) = Arc::try_unwrap(run).map(Bytes::try_into_mut) {
+    /// The run's buffer is used again, unless a stack still sends from it.
+    fn reclaim_run(&mut self) {
+        let run = std::mem::take(&mut self.closed_run);
+        if let Ok(Ok(buffer)) = Arc::try_unwrap(run).map(Bytes::try_into_mut)
+            && buffer.capacity() > self.run.capacity()
+        {
             self.run = buffer;
-            self.run.clear();
         }
+        self.run.clear();
     }
 }
 
@@ -413,14 +416,13 @@ mod tests {
     }
 
     #[test]
-    fn a_run_somebody_keeps_is_of_exact_size_and_counted_once() {
+    fn what_somebody_keeps_of_the_run_is_of_exact_size() {
         let mut log = log_of(&[(1, 1, 100), (2, 2, OWN_CHUNK_LEN), (1, 3, 10)]);
         log.shrink();
         let kept: Vec<Chunk> = log.chunks(9, 0, usize::MAX).map(|(chunk, ..)| Arc::clone(chunk)).collect();
-        assert_eq!(kept.len(), 3);
         let mut held = Vec::new();
         log.clear(|len| held.push(len));
         held.sort_unstable();
-        assert_eq!(held, [110, OWN_CHUNK_LEN]);
+        assert_eq!(held, [10, 100, OWN_CHUNK_LEN]);
     }
 }

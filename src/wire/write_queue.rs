@@ -11,11 +11,6 @@ use super::turn_log::{Chunk, Part};
 /// What a shared chunk costs beside its bytes: the handle's allocation and the allocator's own share.
 const CHUNK_OVERHEAD: usize = 64;
 
-/// How many entries away the same chunk is looked for. A turn's run is cut into pieces by the frames of the
-/// turn that are chunks of their own; a log of a mebibyte has no more of them. Beyond that a chunk is counted
-/// once more, in and out alike.
-const SAME_CHUNK_WITHIN: usize = 16;
-
 /// One peer's bytes in the order they must go out. An empty one holds no memory but what `size_of` says.
 #[derive(Debug, Default)]
 pub struct WriteQueue {
@@ -72,21 +67,20 @@ impl WriteQueue {
             return;
         }
         let chunk = Arc::new(Bytes::from(std::mem::take(&mut self.replies)));
-        let end = chunk.len() as u32; // a turn's replies are a read's worth
+        let end = offset(chunk.len());
         self.private += chunk.len();
         self.entries.push_back(Entry { chunk, start: 0, end, frames, kind: Kind::Private });
     }
 
-    /// Queues a range of a shared chunk; `frames` are complete with its last byte.
+    /// Queues a range of a shared chunk; `frames` are complete with its last byte. Ranges of one chunk come
+    /// one after the other: as a whole it is counted once.
     ///
     /// # Panics
     /// If the chunk is longer than a `u32` can say: no frame is.
     pub fn push(&mut self, chunk: &Chunk, start: usize, end: usize, frames: u32) {
-        let mut last = self.entries.iter().rev().take(SAME_CHUNK_WITHIN);
-        if !last.any(|entry| Arc::ptr_eq(&entry.chunk, chunk)) {
+        if !self.entries.back().is_some_and(|last| Arc::ptr_eq(&last.chunk, chunk)) {
             self.pinned += chunk.len();
         }
-        let offset = |at: usize| u32::try_from(at).expect("a chunk is shorter than 4 GiB");
         let (start, end) = (offset(start), offset(end));
         self.entries.push_back(Entry { chunk: Arc::clone(chunk), start, end, frames, kind: Kind::Shared });
     }
@@ -163,13 +157,16 @@ impl WriteQueue {
         if kind == Kind::Private {
             return 0;
         }
-        let mut next = self.entries.iter().take(SAME_CHUNK_WITHIN);
-        if next.any(|entry| Arc::ptr_eq(&entry.chunk, &chunk)) {
-            return 0; // another entry pins it still
+        if self.entries.front().is_some_and(|next| Arc::ptr_eq(&next.chunk, &chunk)) {
+            return 0; // the next entry pins it still
         }
         self.pinned -= chunk.len();
         if Arc::strong_count(&chunk) == 1 { chunk_cost(chunk.len()) } else { 0 }
     }
+}
+
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).expect("a chunk is shorter than 4 GiB")
 }
 
 #[cfg(test)]
@@ -190,21 +187,6 @@ mod tests {
         assert_eq!(queue.held(), 1000);
         assert_eq!(queue.sent(10), Released { frames: 1, ..Released::default() }, "the test holds it too");
         assert_eq!(queue.held(), 0);
-    }
-
-    #[test]
-    fn a_chunk_is_counted_once_whatever_lies_between_its_parts() {
-        let (mut queue, run, own) = (WriteQueue::default(), chunk(157), [chunk(900), chunk(900)]);
-        queue.push(&run, 0, 100, 1);
-        queue.push(&own[0], 0, 900, 1);
-        queue.push(&run, 100, 150, 1);
-        queue.push(&own[1], 0, 900, 1);
-        queue.push(&run, 150, 157, 1);
-        assert_eq!(queue.held(), 157 + 2 * 900);
-        queue.sent(100 + 900);
-        assert_eq!(queue.held(), 157 + 900);
-        queue.sent(50 + 900 + 7);
-        assert_eq!((queue.held(), queue.memory()), (0, 0));
     }
 
     #[test]

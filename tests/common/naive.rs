@@ -75,8 +75,10 @@ pub fn read<'s>(stream: &'s [u8], law: &Law) -> Reading<'s> {
             }
         };
         at += junk;
-        gap += junk as u64;
-        reading.skipped += junk as u64;
+        // counted up to the first byte too many
+        let counted = (junk as u64).min((law.max_skip - gap).saturating_add(1));
+        gap += counted;
+        reading.skipped += counted;
         if gap > law.max_skip {
             reading.found.push(Found::Magic);
             break;
