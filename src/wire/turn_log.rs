@@ -424,5 +424,6 @@ mod tests {
         log.clear(|len| held.push(len));
         held.sort_unstable();
         assert_eq!(held, [10, 100, OWN_CHUNK_LEN]);
+        drop(kept);
     }
 }
