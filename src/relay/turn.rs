@@ -149,7 +149,7 @@ impl Room {
     fn settle(&mut self, token: Token) {
         let peer = &mut self.peers[token.index()];
         if peer.share.due == 0 {
-            return;
+            return self.leave_if_done(token); // it may have ended turns ago, and has taken its backlog now
         }
         if peer.share.sent < peer.share.due {
             self.turn.behind.push(token);

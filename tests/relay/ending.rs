@@ -78,6 +78,21 @@ fn an_unfinished_frame_at_the_end_is_dropped_and_its_memory_is_free() {
 }
 
 #[test]
+fn an_ending_peer_whose_backlog_goes_out_with_somebodys_frame_leaves_in_that_turn() {
+    let mut room = Room::new(limits());
+    let peers = room.join_many(3);
+    room.takes(peers[1], Take::Nothing);
+    room.say(peers[0], &tx(1));
+    room.end(peers[1]);
+    room.turn();
+    room.takes(peers[1], Take::All);
+    room.send(peers[0], &tx(2));
+    room.finish(); // its socket takes more just when it is written to
+    assert_eq!(room.got(peers[1]), tx(1));
+    assert_eq!(room.gone(peers[1]), Some(Reason::Eof));
+}
+
+#[test]
 fn a_shutdown_flushes_what_was_accepted_and_relays_nothing_new() {
     let mut room = Room::new(limits());
     let peers = room.join_many(4);
