@@ -78,7 +78,8 @@ impl Room {
         } else {
             self.sent_of_queue(to, len);
         }
-        if self.turn.phase == Phase::Inputs {
+        // whoever ends in this very turn has its share of the log still to come
+        if self.turn.phase == Phase::Inputs && self.peers[to.index()].share.end == 0 {
             self.leave_if_done(to);
         }
     }

@@ -93,6 +93,20 @@ fn an_ending_peer_whose_backlog_goes_out_with_somebodys_frame_leaves_in_that_tur
 }
 
 #[test]
+fn a_backlog_taken_in_the_turn_of_the_end_does_not_cost_the_frames_of_that_turn() {
+    let mut room = Room::new(limits());
+    let peers = room.join_many(3);
+    room.takes(peers[1], Take::Nothing);
+    room.say(peers[0], &tx(1));
+    room.takes(peers[1], Take::All);
+    room.send(peers[0], &tx(2));
+    room.end(peers[1]);
+    room.turn(); // writes the backlog while the turn's inputs still come
+    assert_eq!(room.got(peers[1]), [tx(1), tx(2)].concat());
+    assert_eq!(room.gone(peers[1]), Some(Reason::Eof));
+}
+
+#[test]
 fn a_shutdown_flushes_what_was_accepted_and_relays_nothing_new() {
     let mut room = Room::new(limits());
     let peers = room.join_many(4);
