@@ -23,6 +23,10 @@ impl Room {
     /// A peer's bytes break the framing.
     pub fn misframed(&mut self, from: Token, error: &DecodeError) {
         match error {
+            // a window too small for a whole opener, which came in pieces: it gets the benefit of the doubt
+            DecodeError::Magic { .. } if self.peer(from).may_be_opening() => {
+                self.disconnect(from, Offence::Magic, error);
+            }
             DecodeError::Magic { .. } => self.offended(from, Offence::Magic, error),
             DecodeError::Oversize { .. } => self.offended(from, Offence::Oversize, error),
             DecodeError::Command { .. } => self.offended(from, Offence::Command, error),

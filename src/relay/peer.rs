@@ -195,6 +195,11 @@ impl Peer {
         None
     }
 
+    /// Whether the stream so far is too short to say that it is no opener.
+    pub fn may_be_opening(&self) -> bool {
+        matches!(self.opening, Opening::Undecided(_))
+    }
+
     /// Bytes have been decoded at `now`: when did the frame now arriving begin?
     pub fn note_unfinished(&mut self, now: Instant, completed_some: bool) {
         if !self.decoder.is_unfinished() {

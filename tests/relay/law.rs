@@ -152,6 +152,39 @@ fn the_detail_names_the_frame_and_both_checksums() {
 }
 
 #[test]
+fn another_protocols_opener_is_named_and_not_banned_whole_or_byte_by_byte() {
+    let version = [b"\xf9\xbe\xb4\xd9version\0\0\0\0\0".as_slice(), &[0; 94]].concat();
+    for (first, opener) in [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and so on and so on".to_vec(), "TLS"),
+        (b"GET / HTTP/1.1\r\nHost: relay.example\r\n\r\n".to_vec(), "HTTP"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n".to_vec(), "the PROXY protocol"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0cabcdefghijkl".to_vec(), "the PROXY protocol"),
+        (version, "a peer of mainnet (magic f9beb4d9)"),
+    ] {
+        for piece in [1, 3, 1000] {
+            for max_skip in [0, 3, 23] {
+                let mut bounds = limits();
+                bounds.decoder.max_skip = max_skip;
+                let mut room = Room::new(bounds);
+                let peer = room.join("192.0.2.9");
+                first.chunks(piece).for_each(|bytes| room.say(peer, bytes));
+                let case = format!("{opener} in pieces of {piece}, window of {max_skip}");
+                assert!(!room.is_here(peer), "{case}");
+                assert!(room.try_join("192.0.2.9").is_ok(), "banned: {case}");
+                let name = room.told().into_iter().find_map(|event| match event {
+                    Event::Opener { opener, .. } => Some(opener.to_string()),
+                    _ => None,
+                });
+                if max_skip == 23 {
+                    assert_eq!(name.as_deref(), Some(opener), "{case}");
+                    assert!(matches!(room.gone(peer), Some(Reason::Opener(_))), "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn an_opener_behind_a_valid_frame_is_junk_like_any_other() {
     let mut room = Room::new(limits());
     let peer = room.join("192.0.2.9");
