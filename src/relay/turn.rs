@@ -118,11 +118,14 @@ impl Room {
         if !self.log.is_empty() {
             self.log.close();
         }
-        for &token in &self.turn.replied {
+        let replied = std::mem::take(&mut self.turn.replied);
+        for &token in &replied {
             if let Some(peer) = self.peers.get_mut(token.index()) {
                 peer.queue.seal_replies(std::mem::take(&mut peer.replies));
+                self.account(token);
             }
         }
+        self.turn.replied = replied;
         self.turn.phase = Phase::Flushing { next: 0 };
     }
 

@@ -123,3 +123,20 @@ fn pongs_that_nobody_reads_stay_within_the_bound() {
     assert!(greedy.iter().any(|&peer| room.gone(peer) == Some(Reason::Memory)));
     everybody_leaves(&mut room, greedy.into_iter().chain(honest));
 }
+
+#[test]
+fn replies_are_counted_as_long_as_their_memory_is_held_not_as_they_are_sent() {
+    let mut room = Room::new(bounded());
+    let peers = room.join_many(50);
+    let pongs = frame("pong", &[1; 1024]).len() * 60;
+    for &peer in &peers {
+        room.takes(peer, Take::Bytes(pongs - 1));
+        room.send(peer, &frame("ping", &[1; 1024]).repeat(60));
+    }
+    room.finish();
+    assert!(peers.iter().all(|&peer| room.unsent(peer) == 1));
+    assert!(room.relay.retained_bytes() >= 50 * pongs, "one byte unsent keeps all of them");
+    peers.iter().for_each(|&peer| room.takes(peer, Take::All));
+    room.turn();
+    assert_eq!(room.relay.retained_bytes(), 0);
+}
