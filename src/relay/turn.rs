@@ -167,7 +167,7 @@ impl Room {
 
     /// Whoever could not take all of the log keeps the rest of it: in chunks that all of them share.
     fn keep_what_is_owed(&mut self) {
-        self.turn.replied.clear();
+        self.enforce_replied();
         if self.log.is_empty() {
             return;
         }
@@ -196,6 +196,17 @@ impl Room {
         }
         peer.share = Share { end, ..Share::NONE };
         self.account(token);
+    }
+
+    /// Replies not taken count against the limits as the log does.
+    fn enforce_replied(&mut self) {
+        let mut replied = std::mem::take(&mut self.turn.replied);
+        for token in replied.drain(..) {
+            if self.peers.contains(token.index()) {
+                self.enforce_queue(token);
+            }
+        }
+        self.turn.replied = replied;
     }
 
     /// A queue has grown: is it too long, or too long for too long?

@@ -87,6 +87,19 @@ fn a_peer_is_counted_the_whole_chunks_it_pins() {
 }
 
 #[test]
+fn replies_alone_are_held_to_the_same_limits() {
+    let mut room = Room::new(small());
+    let peers = room.join_many(2);
+    room.takes(peers[0], Take::Nothing);
+    room.say(peers[0], &frame("ping", &[1; 1024]).repeat(5));
+    room.pass(secs(60));
+    assert_eq!(room.gone_at(peers[0]), Some((Reason::QueueSoft, 10_000_000)));
+    room.takes(peers[1], Take::Nothing);
+    room.say(peers[1], &frame("ping", &[1; 1024]).repeat(9));
+    assert_eq!(room.gone_at(peers[1]), Some((Reason::QueueHard, 60_000_000)));
+}
+
+#[test]
 fn whoever_does_not_read_its_replies_is_not_read_until_it_has() {
     let mut room = Room::new(limits());
     let peers = room.join_many(3);
