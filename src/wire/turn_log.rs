@@ -180,11 +180,17 @@ impl<O: Copy + Ord> TurnLog<O> {
         self.stretches(owner, sent, end)
     }
 
-    /// Moves what the log holds in its own, larger buffer into chunks of exact size: somebody is going to
-    /// keep them. Only once the log is closed; parts asked for before and after are the same bytes.
+    /// Moves what the log holds in its own, larger buffer into chunks of exact size, one for each stretch
+    /// between frames that are chunks already: somebody is going to keep them. Only once the log is closed;
+    /// parts asked for before and after are the same bytes.
     pub fn shrink(&mut self) {
-        let exact = Arc::new(Bytes::copy_from_slice(&self.closed_run));
-        let ours = std::mem::replace(&mut self.closed_run, exact);
+        for piece in &mut self.pieces {
+            if let Place::Run(offset) = piece.place {
+                let exact = Bytes::copy_from_slice(&self.closed_run[offset..offset + piece.len]);
+                piece.place = Place::Own(Arc::new(exact));
+            }
+        }
+        let ours = std::mem::take(&mut self.closed_run);
         self.reclaim(ours);
     }
 
@@ -408,6 +414,6 @@ mod tests {
         let mut held = Vec::new();
         log.clear(|len| held.push(len));
         held.sort_unstable();
-        assert_eq!(held, [110, OWN_CHUNK_LEN]);
+        assert_eq!(held, [10, 100, OWN_CHUNK_LEN]);
     }
 }

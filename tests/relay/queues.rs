@@ -87,6 +87,19 @@ fn a_peer_is_counted_the_whole_chunks_it_pins() {
 }
 
 #[test]
+fn a_chunk_is_counted_once_even_when_large_frames_lie_between_its_parts() {
+    let mut room = Room::new(Limits { queue_hard_bytes: 1 << 20, ..limits() });
+    let peers = room.join_many(2);
+    room.takes(peers[1], Take::Nothing);
+    for number in 0..4 {
+        room.send(peers[0], &frame("tx", &[number; 60_000]));
+        room.send(peers[0], &frame("block", &[number; 70_000]));
+    }
+    room.turn();
+    assert!(room.is_here(peers[1]), "520 kB in all, 1 MiB allowed");
+}
+
+#[test]
 fn replies_alone_are_held_to_the_same_limits() {
     let mut room = Room::new(small());
     let peers = room.join_many(2);
