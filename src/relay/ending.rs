@@ -17,11 +17,12 @@ use super::reason::Reason;
 use super::room::Room;
 use crate::protocol::{Offence, Penalty, Token};
 use crate::time::Instant;
-use crate::wire::DecodeError;
+use crate::wire::{DecodeError, Header};
 
 impl Room {
     /// A peer's bytes break the framing.
     pub fn misframed(&mut self, from: Token, error: &DecodeError) {
+        self.charge_misframed(from, error);
         match error {
             // a window too small for a whole opener, which came in pieces: it gets the benefit of the doubt
             DecodeError::Magic { .. } if self.peer(from).may_be_opening() => {
@@ -170,6 +171,18 @@ impl Room {
                 self.peer(token).rates.iter_mut().for_each(|rates| rates.refill(now));
                 self.resume_if_possible(token);
             }
+        }
+    }
+
+    /// A frame that the law drops was read and hashed like any other: it counts against the rate.
+    fn charge_misframed(&mut self, from: Token, error: &DecodeError) {
+        let len = match error {
+            DecodeError::Checksum { header, .. } => header.frame_len(),
+            DecodeError::Command { .. } => Header::LEN, // what it claims is still to come
+            DecodeError::Magic { .. } | DecodeError::Oversize { .. } => return,
+        };
+        if let Some(rates) = &mut self.peer(from).rates {
+            rates.take(len);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use peer_relay::protocol::{Flood, Offence, Penalty};
 use peer_relay::relay::{Law, Limits, Reason};
 
-use crate::room::{Room, frame, limits, micros, secs, tx};
+use crate::room::{Room, bad_checksum, frame, limits, micros, secs, tx};
 
 fn room(penalty: Penalty, messages: Option<u64>, bytes: Option<u64>) -> Room {
     let mut law = Law::of::<Flood>();
@@ -106,6 +106,19 @@ fn pings_count_like_any_frame() {
     assert_eq!(room.got(peer), frame("pong", b"x").repeat(5));
     room.pass(secs(3));
     assert_eq!(room.got(peer), frame("pong", b"x").repeat(15));
+}
+
+#[test]
+fn a_frame_dropped_for_its_checksum_counts_like_any_frame() {
+    let mut law = Law::of::<Flood>();
+    law.set(Offence::Checksum, Penalty::Drop).unwrap();
+    let mut room = Room::under(Flood, law, Limits { rate_messages: Some(10), ..limits() });
+    let peer = room.join("192.0.2.1");
+    room.offer(peer, &bad_checksum().repeat(100));
+    room.turn();
+    assert!(room.relay.stats().dropped_frames <= 10, "{}", room.relay.stats().dropped_frames);
+    room.pass(secs(10));
+    assert_eq!(room.relay.stats().dropped_frames, 100);
 }
 
 #[test]
