@@ -160,6 +160,9 @@ impl<O: Copy + Ord> TurnLog<O> {
     /// Bytes and frames in the first `end` bytes of the log, a [`mark`](Self::mark) or more than all, that are
     /// not `owner`'s own. Only once the log is closed.
     pub fn due(&self, owner: O, end: usize) -> (usize, u64) {
+        if end == 0 {
+            return (0, 0); // many at once when an address is banned or a room empties
+        }
         let own = self.owned_by(owner);
         if own.is_empty() && end >= self.len {
             return (self.len, self.frames);
