@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use peer_relay::relay::Limits;
+use peer_relay::wire::Network;
 use proptest::prelude::*;
 
 use crate::room::{Room, Take, bad_checksum, bad_command, frame, junk, limits, oversize, secs};
@@ -66,12 +67,13 @@ fn said(what: u8, len: usize) -> Vec<u8> {
     }
 }
 
-/// The frames of a stream that honest peers sent, and those that strangers did.
+/// The frames of a stream that honest peers sent, and those that strangers did. Without an unfinished last.
 fn parted(mut stream: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut parts = (Vec::new(), Vec::new());
-    while !stream.is_empty() {
+    while stream.len() >= 24 {
+        assert_eq!(stream[..4], Network::PRIVATE.magic.0, "a frame ends where the next begins");
         let length = u32::from_le_bytes(stream[16..20].try_into().unwrap()) as usize;
-        let (whole, rest) = stream.split_at(24 + length);
+        let Some((whole, rest)) = stream.split_at_checked(24 + length) else { break };
         let part = if &whole[4..6] == b"tx" { &mut parts.0 } else { &mut parts.1 };
         part.extend_from_slice(whole);
         stream = rest;
@@ -84,12 +86,16 @@ fn play(steps: &[Step], bounds: Limits) {
     let honest = [1, 2, 3].map(|last| room.join(&format!("192.0.2.{last}")));
     let mut strangers = Vec::new();
     let mut due = [Vec::new(), Vec::new(), Vec::new()];
+    let (mut said_by_honest, mut heard_from) = (Vec::new(), Vec::new());
     for step in steps {
         let whom = |index: usize| (!strangers.is_empty()).then(|| strangers[index % strangers.len()]);
         match *step {
             Step::Join(last) => {
                 room.turn(); // accept comes last
-                strangers.extend(room.try_join(&format!("203.0.113.{last}")));
+                if let Ok(stranger) = room.try_join(&format!("203.0.113.{last}")) {
+                    strangers.push(stranger);
+                    heard_from.push(said_by_honest.len());
+                }
             }
             Step::Send(who, what, len) => {
                 if let Some(who) = whom(who).filter(|&who| room.is_here(who) && room.read_limit(who) > 0) {
@@ -99,6 +105,7 @@ fn play(steps: &[Step], bounds: Limits) {
             Step::Honest(who, len) => {
                 let wire = frame("tx", &vec![who as u8; len]);
                 room.say(honest[who], &wire);
+                said_by_honest.extend(&wire);
                 (0..3).filter(|&other| other != who).for_each(|other| due[other].extend(&wire));
             }
             Step::End(who) => whom(who).into_iter().for_each(|who| room.end(who)),
@@ -118,6 +125,12 @@ fn play(steps: &[Step], bounds: Limits) {
         assert!(*from_honest == due[peer], "honest peer {peer} got exactly what it was due");
         assert!(*from_strangers == got[0].1, "and the same of the strangers as the others");
     }
+    for (&stranger, &from) in strangers.iter().zip(&heard_from) {
+        let (got, _) = parted(&room.got(stranger));
+        assert!(said_by_honest[from..].starts_with(&got), "no gap and nothing twice, however slow");
+        let has_all = room.is_here(stranger) && room.read_limit(stranger) > 0 && room.unsent(stranger) == 0;
+        assert!(!has_all || said_by_honest[from..] == got, "with nothing unsent it has everything");
+    }
     for peer in honest.into_iter().chain(strangers) {
         room.end(peer);
     }
@@ -129,7 +142,7 @@ fn play(steps: &[Step], bounds: Limits) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn honest_peers_get_exactly_what_they_are_due_and_nothing_is_left_behind(
