@@ -6,6 +6,7 @@
 //! ```
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use super::Output;
 use super::address::AddressKey;
@@ -18,6 +19,10 @@ use super::room::Room;
 use crate::protocol::{Offence, Penalty, Token};
 use crate::time::Instant;
 use crate::wire::{DecodeError, Header};
+
+/// Whoever begins to end may take what it is due of that turn, even with no drain time at all: no time
+/// passes within a turn.
+const TURN: Duration = Duration::from_micros(1);
 
 impl Room {
     /// A peer's bytes break the framing.
@@ -57,7 +62,7 @@ impl Room {
 
     /// A peer is heard no more, and gets no more than it is due now.
     pub fn begin_ending(&mut self, token: Token, reason: Reason) {
-        let until = self.now + self.limits.drain;
+        let until = self.now + self.limits.drain.max(TURN);
         let end = self.log.mark();
         let peer = self.peer(token);
         if !peer.is_open() {

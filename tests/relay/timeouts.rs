@@ -65,6 +65,18 @@ fn what_a_peer_is_owed_when_its_time_is_over_it_still_gets() {
 }
 
 #[test]
+fn without_any_drain_time_the_turn_of_the_end_is_still_kept() {
+    let mut room = Room::new(Limits { drain: secs(0), ..limits() });
+    let peers = room.join_many(2);
+    room.say(peers[1], &tx(1)[..5]);
+    room.now = room.now + secs(60);
+    room.send(peers[0], &tx(2));
+    room.relay.expired(room.now);
+    room.turn();
+    assert_eq!((room.got(peers[1]), room.gone(peers[1])), (tx(2), Some(Reason::FrameTimeout)));
+}
+
+#[test]
 fn silence_ends_a_connection_only_where_it_is_told_to() {
     let mut room = Room::new(limits());
     let peer = room.join("192.0.2.1");
