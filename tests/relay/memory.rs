@@ -49,16 +49,17 @@ fn unfinished_frames_of_many_stay_within_the_bound() {
 #[test]
 fn those_that_hold_most_go_first_until_it_is_below_seven_eighths() {
     let mut room = Room::new(Limits { retained_max_bytes: 1_000_000, ..limits() });
-    let peers = room.join_many(4);
+    let peers = room.join_many(11);
     let wire = frame("block", &[7; 900_000]);
-    for (&peer, share) in peers.iter().zip([10_000, 300_000, 400_000, 100_000]) {
-        room.send(peer, &wire[..share]);
+    for (&peer, kilobytes) in peers.iter().zip(91..=100) {
+        room.send(peer, &wire[..kilobytes * 1000]);
     }
     room.turn();
-    assert!(peers.iter().all(|&peer| room.is_here(peer)), "810 kB are allowed");
-    room.say(peers[0], &wire[10_000..300_000]);
-    let gone: Vec<Option<Reason>> = peers.iter().map(|&peer| room.gone(peer)).collect();
-    assert_eq!(gone, [None, None, Some(Reason::Memory), None], "400 kB of 1.1 MB are enough");
+    assert_eq!(room.relay.peers(), 11, "955 kB are allowed");
+    room.say(peers[10], &wire[..60_000]);
+    let gone: Vec<Name> = peers.iter().copied().filter(|&peer| !room.is_here(peer)).collect();
+    assert_eq!(gone, [peers[8], peers[9]], "1015 kB without 100 are too many still, without 99 more not");
+    assert!(gone.iter().all(|&peer| room.gone(peer) == Some(Reason::Memory)));
     assert!(room.relay.retained_bytes() <= 875_000);
 }
 
