@@ -77,7 +77,7 @@ fn rows(settings: &Settings) -> Vec<(&'static str, String)> {
         ("ban-file", settings.ban_file.as_ref().map_or("none".into(), |path| path.display().to_string())),
         ("penalty", Offence::ALL.iter().map(penalty).collect::<Vec<_>>().join(",")),
         ("rate-messages", off(limits.rate_messages.map(|rate| rate.to_string()))),
-        ("rate-bytes", off(limits.rate_bytes.map(size_text))),
+        ("rate-bytes", off(limits.rate_bytes.map(|rate| size_text(rate.get())))),
         ("frame-timeout", Span(limits.frame_timeout).to_string()),
         ("idle-timeout", OrOff(limits.idle_timeout.map(Span)).to_string()),
         ("keepalive", OrOff(socket.keepalive.map(Span)).to_string()),

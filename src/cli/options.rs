@@ -2,6 +2,7 @@
 //! from; opens nothing.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::kernel::SocketOptions;
 use crate::protocol::{Flood, Offence, Penalty};
 use crate::relay::{Law, Limits};
 use crate::wire::decoder::DecoderLimits;
+use crate::wire::frame::MAX_PAYLOAD;
 use crate::wire::{Header, Magic, Network};
 
 const LISTENING: &str = "Listening";
@@ -31,8 +33,8 @@ const OWN_DESCRIPTORS: u64 = 64;
 const MAX_PEERS: usize = 65_536;
 /// Hard limit of a write queue by default, bytes; more when two largest frames are.
 const QUEUE_HARD: u64 = 8 << 20;
-/// Largest payload that may be allowed, bytes.
-const MAX_PAYLOAD: u64 = 1 << 30;
+/// Largest socket buffer that may be asked for, bytes.
+const MAX_BUFFER: u64 = 1 << 30;
 /// What a frame that is being collected is counted as, beyond its bytes.
 const FRAME_OVERHEAD: u64 = 1024;
 /// Longest keepalive the kernel takes, seconds.
@@ -241,7 +243,7 @@ impl ServeArgs {
     }
 
     fn limits(&self, magic: Magic, descriptors: u64, warnings: &mut Vec<String>) -> Result<Limits, Failure> {
-        let max_payload = at_most("--max-payload", self.max_payload, MAX_PAYLOAD)?;
+        let max_payload = at_most("--max-payload", self.max_payload, MAX_PAYLOAD.into())?;
         let largest = Header::LEN as u64 + max_payload;
         let queue_hard = self.queue_hard(2 * largest)?;
         let queue_soft = self.queue_soft.map_or(queue_hard / 2, |size| size.0);
@@ -275,8 +277,8 @@ impl ServeArgs {
             queue_soft_time: self.queue_soft_time.0,
             queue_hard_bytes: to_usize(queue_hard),
             retained_max_bytes: to_usize(self.retained_max.0),
-            rate_messages: self.rate_messages.0,
-            rate_bytes: self.rate_bytes.0.map(|size| size.0),
+            rate_messages: self.rate_messages.0.and_then(NonZeroU64::new),
+            rate_bytes: self.rate_bytes.0.and_then(|size| NonZeroU64::new(size.0)),
             drain: self.drain.0,
         })
     }
@@ -324,7 +326,7 @@ impl ServeArgs {
         }
         let buffer = |option, size: Option<Size>| match size {
             Some(Size(0)) => Err(Failure::usage(format!("{option} 0: need at least one byte"))),
-            Some(size) => at_most(option, size, MAX_PAYLOAD).map(|bytes| Some(to_usize(bytes))),
+            Some(size) => at_most(option, size, MAX_BUFFER).map(|bytes| Some(to_usize(bytes))),
             None => Ok(None),
         };
         Ok(SocketOptions {

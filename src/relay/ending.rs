@@ -1,65 +1,36 @@
-//! Who has to go, why, and how: offences, bans, deadlines, memory. Knows the law; knows no protocol.
+//! Who has to go, when, and how: in order, at once, by a deadline, for lack of memory. Knows no rule.
 //!
 //! ```text
 //!   Open ──begin_ending── Ending: takes what is queued ──nothing left, or time over── leave ─→ Gone
 //!     └──────────────────────── bans, slow readers, memory ──────────────────────────┘
 //! ```
 
-use std::fmt::Display;
+use std::time::Duration;
 
 use super::Output;
-use super::address::AddressKey;
-use super::ban_list::Ban;
-use super::events::{Event, Kind};
 use super::limits::EXPIRED_BANS_PER_TURN;
-use super::peer::{Alarm, State};
+use super::peer::{Alarm, Share, State};
 use super::reason::Reason;
 use super::room::Room;
-use crate::protocol::{Offence, Penalty, Token};
+use crate::protocol::Token;
 use crate::time::Instant;
-use crate::wire::DecodeError;
+use crate::wire::turn_log::Mark;
+
+/// Whoever begins to end may take what it is due of that turn, even with no drain time at all: no time
+/// passes within a turn.
+const TURN: Duration = Duration::from_micros(1);
 
 impl Room {
-    /// A peer's bytes break the framing.
-    pub fn misframed(&mut self, from: Token, error: &DecodeError) {
-        match error {
-            DecodeError::Magic { .. } => self.offended(from, Offence::Magic, error),
-            DecodeError::Oversize { .. } => self.offended(from, Offence::Oversize, error),
-            DecodeError::Command { .. } => self.offended(from, Offence::Command, error),
-            DecodeError::Checksum { header, found } => {
-                let frame = self.peer(from).incoming.frames + 1;
-                let (command, length, claimed) = (header.command, header.length, header.checksum);
-                self.offended(
-                    from,
-                    Offence::Checksum,
-                    format_args!(
-                        "{command}, {length} B, frame {frame}: header says {claimed}, payload gives {found}"
-                    ),
-                );
-            }
-        }
-    }
-
-    /// A peer broke a rule: what does it cost?
-    pub fn offended(&mut self, from: Token, offence: Offence, detail: impl Display) {
-        match self.law.penalty(offence) {
-            Penalty::Pause => {} // its read limit sees to that
-            Penalty::Drop => self.drop_frame(from, offence, detail),
-            Penalty::Disconnect => self.disconnect(from, offence, detail),
-            Penalty::Ban => self.ban(from, offence, detail),
-        }
-    }
-
     /// A peer is heard no more, and gets no more than it is due now.
     pub fn begin_ending(&mut self, token: Token, reason: Reason) {
-        let until = self.now + self.limits.drain;
+        let until = self.now + self.limits.drain.max(TURN);
         let end = self.log.mark();
         let peer = self.peer(token);
         if !peer.is_open() {
             return;
         }
         peer.state = State::Ending { reason, until };
-        peer.share.end = end;
+        peer.share = Share::upto(end);
         peer.decoder.abandon();
         self.turn.ending.push(token);
         self.account(token);
@@ -85,7 +56,7 @@ impl Room {
         let unsent = peer.unsent();
         peer.state = State::Gone;
         peer.cut_off_at = peer.queue.held();
-        peer.share.end = 0;
+        peer.share = Share::upto(Mark::START);
         peer.decoder.abandon();
         let freed = peer.queue.clear().freed;
         self.deadlines.cancel(token, &mut peer.wake);
@@ -120,14 +91,6 @@ impl Room {
     pub fn next_deadline(&self) -> Option<Instant> {
         let deadlines = [self.deadlines.next(), self.bans.next_end(), self.events.next_deadline()];
         deadlines.into_iter().flatten().min()
-    }
-
-    /// A ban from before the start.
-    pub fn restore_ban(&mut self, address: AddressKey, ban: Ban) {
-        let until = ban.until.min(self.now + self.limits.ban_time);
-        if until > self.now {
-            self.bans.insert(address, Ban { until, ..ban });
-        }
     }
 
     /// All strangers together hold too much: those that hold most go until it is below 7/8.
@@ -166,39 +129,6 @@ impl Room {
                 self.peer(token).rates.iter_mut().for_each(|rates| rates.refill(now));
                 self.resume_if_possible(token);
             }
-        }
-    }
-
-    fn drop_frame(&mut self, from: Token, offence: Offence, detail: impl Display) {
-        let who = self.peer(from).who();
-        self.stats.dropped_frames += 1;
-        let event = || Event::Dropped { who, offence, detail: detail.to_string() };
-        self.events.push(self.now, Kind::Dropped, event);
-    }
-
-    fn disconnect(&mut self, from: Token, offence: Offence, detail: impl Display) {
-        let who = self.peer(from).who();
-        let event = || Event::Disconnected { who, offence, detail: detail.to_string() };
-        self.events.push(self.now, Kind::Disconnected, event);
-        self.begin_ending(from, Reason::Offence(offence));
-    }
-
-    /// Shuts an address out, and with it everybody who is connected from there.
-    fn ban(&mut self, from: Token, offence: Offence, detail: impl Display) {
-        let who = self.peer(from).who();
-        let ip = who.address.ip().to_canonical();
-        if self.limits.never_ban.iter().any(|net| net.contains(&ip)) {
-            return self.disconnect(from, offence, detail);
-        }
-        let address = AddressKey::of(ip);
-        let until = self.now + self.limits.ban_time;
-        self.bans.insert(address, Ban { until, offence });
-        self.stats.bans += 1;
-        let event = || Event::Banned { who, address, until, offence, detail: detail.to_string() };
-        self.events.push(self.now, Kind::Banned, event);
-        self.leave(from, Reason::Banned(offence));
-        for token in self.addresses.tokens(address).collect::<Vec<_>>() {
-            self.leave(token, Reason::AddressBanned);
         }
     }
 }

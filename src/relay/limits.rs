@@ -1,5 +1,6 @@
 //! Every bound of the relay, with its unit. Knows nothing else.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -35,9 +36,9 @@ pub struct Limits {
     /// by allocated size.
     pub retained_max_bytes: usize,
     /// Complete frames a second and peer.
-    pub rate_messages: Option<u64>,
+    pub rate_messages: Option<NonZeroU64>,
     /// Bytes of complete frames a second and peer.
-    pub rate_bytes: Option<u64>,
+    pub rate_bytes: Option<NonZeroU64>,
     /// How long a peer that has ended, or that we say goodbye to, may take for what is still queued.
     pub drain: Duration,
 }

@@ -9,6 +9,7 @@ mod address;
 mod ban_list;
 mod ending;
 mod events;
+mod judging;
 mod limits;
 mod misbehavior;
 mod peer;
@@ -53,6 +54,9 @@ pub enum Output {
 
 impl<P: Protocol> Relay<P> {
     /// An empty room.
+    ///
+    /// # Panics
+    /// If larger payloads are allowed than [`MAX_PAYLOAD`](crate::wire::frame::MAX_PAYLOAD).
     pub fn new(protocol: P, law: Law, limits: Limits) -> Self {
         Self { protocol, room: Room::new(law, limits) }
     }
@@ -97,7 +101,7 @@ impl<P: Protocol> Relay<P> {
     /// A connection is gone: the only door out.
     ///
     /// # Panics
-    /// If there is no such connection.
+    /// If there is no such connection, or a turn is being polled.
     pub fn closed(&mut self, now: Instant, peer: Token, cause: Reason) {
         self.room.set_now(now);
         self.room.remove(peer, cause);

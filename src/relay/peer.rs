@@ -11,6 +11,7 @@ use crate::deadlines::Wake;
 use crate::protocol::{PeerId, Penalty};
 use crate::time::Instant;
 use crate::wire::opener::{self, Guess};
+use crate::wire::turn_log::Mark;
 use crate::wire::{Decoder, Magic, Opener, WriteQueue};
 
 /// A connection as the rules see it.
@@ -23,7 +24,7 @@ pub(super) struct Peer {
     pub state: State,
     pub decoder: Decoder,
     pub queue: WriteQueue,
-    /// Its share of the turn's log. Only while the log is being flushed, but for `end`.
+    /// Its share of the turn's log. Only while the log is being flushed, but for `upto`.
     pub share: Share,
     pub rates: Option<Box<Rates>>,
     pub opening: Opening,
@@ -70,8 +71,8 @@ pub(super) enum Stop {
 /// What a peer is due of the turn's log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
-    /// Where the log stood when the peer ended; beyond any log for all others.
-    pub end: usize,
+    /// How far it reaches: for a peer that ends, to where the log stood; from the next turn on, nowhere.
+    pub upto: Mark,
     /// Bytes it is due.
     pub due: usize,
     /// Bytes of these that are sent.
@@ -100,8 +101,10 @@ pub(super) enum Alarm {
 }
 
 impl Share {
-    /// Nothing due, and the whole of the next log to come.
-    pub const NONE: Self = Self { end: usize::MAX, due: 0, sent: 0 };
+    /// Nothing due so far, and then as far as that.
+    pub const fn upto(mark: Mark) -> Self {
+        Self { upto: mark, due: 0, sent: 0 }
+    }
 }
 
 impl Peer {
@@ -113,7 +116,7 @@ impl Peer {
             state: State::Open,
             decoder: Decoder::new(limits.decoder),
             queue: WriteQueue::default(),
-            share: Share::NONE,
+            share: Share::upto(Mark::END),
             rates: Rates::new(now, limits, over_rate),
             opening: Opening::Silent,
             replies: 0,
@@ -151,7 +154,7 @@ impl Peer {
 
     /// Memory that cutting this peer off could free, bytes: its own, and the chunks it pins with others.
     pub fn holds(&self) -> usize {
-        self.memory() + self.queue.held()
+        self.memory() + self.queue.pinned()
     }
 
     /// How many bytes may be read of it now.
@@ -193,6 +196,11 @@ impl Peer {
             }
         }
         None
+    }
+
+    /// Whether the stream so far is too short to say that it is no opener.
+    pub fn may_be_opening(&self) -> bool {
+        matches!(self.opening, Opening::Undecided(_))
     }
 
     /// Bytes have been decoded at `now`: when did the frame now arriving begin?

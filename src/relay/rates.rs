@@ -34,8 +34,8 @@ impl Rates {
     /// frame.
     pub fn new(now: Instant, limits: &Limits, over: Penalty) -> Option<Box<Self>> {
         let largest = Header::LEN as u64 + u64::from(limits.decoder.max_payload);
-        let messages = limits.rate_messages.map(|rate| Bucket::full(now, rate, 1));
-        let bytes = limits.rate_bytes.map(|rate| Bucket::full(now, rate, largest));
+        let messages = limits.rate_messages.map(|rate| Bucket::full(now, rate.get(), 1));
+        let bytes = limits.rate_bytes.map(|rate| Bucket::full(now, rate.get(), largest));
         (messages.is_some() || bytes.is_some()).then(|| Box::new(Self { messages, bytes, over }))
     }
 
@@ -117,11 +117,17 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use super::*;
     use crate::relay::test_limits;
 
     fn rates(messages: Option<u64>, bytes: Option<u64>, over: Penalty) -> Box<Rates> {
-        let limits = Limits { rate_messages: messages, rate_bytes: bytes, ..test_limits() };
+        let limits = Limits {
+            rate_messages: messages.and_then(NonZeroU64::new),
+            rate_bytes: bytes.and_then(NonZeroU64::new),
+            ..test_limits()
+        };
         Rates::new(Instant::START, &limits, over).unwrap()
     }
 

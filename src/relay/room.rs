@@ -2,7 +2,7 @@
 //! protocol.
 //!
 //! The room is the half of the relay that a protocol may touch, through [`Outbox`]. What is written to whom
-//! at the end of a turn is in `turn.rs`, who has to go and why in `ending.rs`.
+//! at the end of a turn is in `turn.rs`, what an offence costs in `judging.rs`, who has to go in `ending.rs`.
 
 use std::net::SocketAddr;
 
@@ -20,6 +20,7 @@ use super::turn::Turn;
 use crate::deadlines::Deadlines;
 use crate::protocol::{Offence, Outbox, PeerId, Token};
 use crate::time::Instant;
+use crate::wire::frame::MAX_PAYLOAD;
 use crate::wire::{DecodeError, Frame, Header, Part, TurnLog};
 
 /// The peers, the law, and the turn's log.
@@ -46,6 +47,7 @@ pub(super) struct Room {
 
 impl Room {
     pub fn new(law: Law, limits: Limits) -> Self {
+        assert!(limits.decoder.max_payload <= MAX_PAYLOAD, "a frame's length must fit a queue's entry");
         Self {
             law,
             peers: Slab::new(),
@@ -124,10 +126,10 @@ impl Room {
         if !peer.is_open() {
             return None;
         }
-        let skipped = peer.decoder.skipped();
+        let (skipped, passed) = (peer.decoder.skipped(), peer.decoder.passed());
         let decoded = peer.decoder.decode(input);
         let now_skipped = peer.decoder.skipped();
-        if let Ok(Some(_)) | Err(_) = decoded {
+        if peer.decoder.passed() != passed {
             peer.frame_since = None; // what comes now is another frame
         }
         let who = peer.who();
@@ -172,6 +174,7 @@ impl Room {
 
     /// A connection is gone.
     pub fn remove(&mut self, token: Token, cause: Reason) {
+        assert!(self.turn.is_at_inputs(), "nobody is closed while a turn is polled");
         let mut peer = self.peers.remove(token.index());
         let (queued, unsent) = (peer.queue.held(), peer.unsent());
         if peer.state != State::Gone {
@@ -224,7 +227,7 @@ impl Room {
 
     pub fn unsent(&self, to: Token) -> impl Iterator<Item = Part<'_>> {
         let peer = &self.peers[to.index()];
-        let of_log = (peer.share.due > 0).then(|| self.log.parts(to, peer.share.sent, peer.share.end));
+        let of_log = (peer.share.due > 0).then(|| self.log.parts(to, peer.share.sent, peer.share.upto));
         peer.queue.parts().chain(of_log.into_iter().flatten())
     }
 

@@ -12,6 +12,7 @@ use super::peer::Share;
 use super::reason::Reason;
 use super::room::Room;
 use crate::protocol::Token;
+use crate::wire::turn_log::Mark;
 use crate::wire::write_queue::chunk_cost;
 
 /// Where a turn is, and whom it concerns.
@@ -43,7 +44,13 @@ enum Phase {
 impl Turn {
     /// Whether nothing of a turn is left to be polled.
     pub fn is_over(&self) -> bool {
-        self.phase == Phase::Inputs && self.replied.is_empty() && self.ending.is_empty()
+        let is_empty = self.replied.is_empty() && self.ending.is_empty() && self.outputs.is_empty();
+        self.is_at_inputs() && is_empty
+    }
+
+    /// Whether polling has not begun, or has come to its `None`.
+    pub fn is_at_inputs(&self) -> bool {
+        self.phase == Phase::Inputs
     }
 }
 
@@ -78,7 +85,8 @@ impl Room {
         } else {
             self.sent_of_queue(to, len);
         }
-        if self.turn.phase == Phase::Inputs {
+        // whoever ends in this very turn has its share of the log still to come
+        if self.turn.phase == Phase::Inputs && self.peers[to.index()].share.upto == Mark::START {
             self.leave_if_done(to);
         }
     }
@@ -117,11 +125,14 @@ impl Room {
         if !self.log.is_empty() {
             self.log.close();
         }
-        for &token in &self.turn.replied {
+        let replied = std::mem::take(&mut self.turn.replied);
+        for &token in &replied {
             if let Some(peer) = self.peers.get_mut(token.index()) {
                 peer.queue.seal_replies(std::mem::take(&mut peer.replies));
+                self.account(token);
             }
         }
+        self.turn.replied = replied;
         self.turn.phase = Phase::Flushing { next: 0 };
     }
 
@@ -136,7 +147,7 @@ impl Room {
         while let Some(&token) = candidates.get(*next) {
             *next += 1;
             let Some(peer) = self.peers.get_mut(token.index()) else { continue };
-            peer.share.due = self.log.due(token, peer.share.end).0;
+            peer.share.due = self.log.due(token, peer.share.upto).0;
             if peer.share.due > 0 || !peer.queue.is_empty() {
                 self.turn.flushed = Some(token);
                 return Some(token);
@@ -149,21 +160,21 @@ impl Room {
     fn settle(&mut self, token: Token) {
         let peer = &mut self.peers[token.index()];
         if peer.share.due == 0 {
-            return;
+            return self.leave_if_done(token); // it may have ended turns ago, and has taken its backlog now
         }
         if peer.share.sent < peer.share.due {
             self.turn.behind.push(token);
             return;
         }
-        let (_, frames) = self.log.due(token, peer.share.end);
+        let (_, frames) = self.log.due(token, peer.share.upto);
         peer.outgoing.frames += frames;
-        peer.share = Share { end: peer.share.end, ..Share::NONE };
+        peer.share = Share::upto(peer.share.upto);
         self.stats.outgoing.frames += frames;
     }
 
     /// Whoever could not take all of the log keeps the rest of it: in chunks that all of them share.
     fn keep_what_is_owed(&mut self) {
-        self.turn.replied.clear();
+        self.enforce_replied();
         if self.log.is_empty() {
             return;
         }
@@ -182,16 +193,27 @@ impl Room {
 
     fn queue_rest(&mut self, token: Token) {
         let peer = &mut self.peers[token.index()];
-        let Share { end, sent, .. } = peer.share;
+        let Share { upto, sent, .. } = peer.share;
         let mut left = peer.share.due - sent;
-        let (_, frames) = self.log.due(token, end);
-        for (chunk, from, to) in self.log.chunks(token, sent, end) {
+        let (_, frames) = self.log.due(token, upto);
+        for (chunk, from, to) in self.log.chunks(token, sent, upto) {
             left -= to - from;
             let completed = if left == 0 { frames as u32 } else { 0 }; // frames are fewer than bytes
             peer.queue.push(chunk, from, to, completed);
         }
-        peer.share = Share { end, ..Share::NONE };
+        peer.share = Share::upto(upto);
         self.account(token);
+    }
+
+    /// Replies not taken count against the limits as the log does.
+    fn enforce_replied(&mut self) {
+        let mut replied = std::mem::take(&mut self.turn.replied);
+        for token in replied.drain(..) {
+            if self.peers.contains(token.index()) {
+                self.enforce_queue(token);
+            }
+        }
+        self.turn.replied = replied;
     }
 
     /// A queue has grown: is it too long, or too long for too long?
@@ -211,7 +233,7 @@ impl Room {
         let mut ending = std::mem::take(&mut self.turn.ending);
         for token in ending.drain(..) {
             if let Some(peer) = self.peers.get_mut(token.index()) {
-                peer.share.end = 0;
+                peer.share = Share::upto(Mark::START);
                 self.leave_if_done(token);
             }
         }

@@ -36,6 +36,7 @@ pub struct Decoder {
     /// Bytes skipped since the last valid frame.
     gap: u64,
     skipped: u64,
+    passed: u32,
     state: State,
 }
 
@@ -101,7 +102,7 @@ pub enum DecodeError {
 impl Decoder {
     /// A decoder at the beginning of a stream.
     pub fn new(limits: DecoderLimits) -> Self {
-        Self { limits, gap: 0, skipped: 0, state: State::SEEKING }
+        Self { limits, gap: 0, skipped: 0, passed: 0, state: State::SEEKING }
     }
 
     /// The next frame in what has arrived, or `None` once `input` is used up. Consumes what it has seen.
@@ -139,6 +140,7 @@ impl Decoder {
                     if *left > 0 {
                         return Ok(None);
                     }
+                    self.passed = self.passed.wrapping_add(1);
                     self.state = State::SEEKING;
                 }
             }
@@ -157,6 +159,11 @@ impl Decoder {
             State::Collecting(collected) => collected.header.frame_len() - collected.bytes.len(),
             State::Discarding(left) => *left as usize,
         }
+    }
+
+    /// Grows, and wraps, whenever a frame has passed to its last byte, valid or not: what comes then is another.
+    pub fn passed(&self) -> u32 {
+        self.passed
     }
 
     /// Bytes skipped in all, in search of the magic.
@@ -277,11 +284,13 @@ impl Decoder {
     ) -> Result<Option<Frame<'i>>, DecodeError> {
         if found == header.checksum {
             self.gap = 0;
+            self.passed = self.passed.wrapping_add(1);
             return Ok(Some(Frame::verified(header, bytes)));
         }
         if self.gap > 0 {
             return self.skip(bytes.len() as u64).map(|()| None);
         }
+        self.passed = self.passed.wrapping_add(1);
         Err(DecodeError::Checksum { header, found })
     }
 

@@ -4,6 +4,10 @@ use std::borrow::Cow;
 
 use super::{Checksum, Command, Magic};
 
+/// Largest payload that a network may allow, bytes. Bitcoin Core's is 4,000,000; offsets into a frame are
+/// kept in 32 bits.
+pub const MAX_PAYLOAD: u32 = 1 << 30;
+
 /// What stands before a payload, behind the magic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {

@@ -46,6 +46,13 @@ pub struct TurnLog<O> {
     mark: usize,
 }
 
+/// How far into the log somebody's share reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    len: usize,
+    frames: u64,
+}
+
 /// Where a stretch of the log lies.
 #[derive(Debug)]
 struct Piece {
@@ -59,6 +66,7 @@ struct Piece {
 enum Place {
     /// In the run, from this byte of it.
     Run(usize),
+    /// A frame that is long enough, or a stretch of the run that somebody keeps.
     Own(Chunk),
 }
 
@@ -69,6 +77,13 @@ struct Span<O> {
     start: usize,
     end: usize,
     frames: u64,
+}
+
+impl Mark {
+    /// To the end, wherever that is.
+    pub const END: Self = Self { len: usize::MAX, frames: u64::MAX };
+    /// Nowhere: nothing of any log.
+    pub const START: Self = Self { len: 0, frames: 0 };
 }
 
 impl<'a> Part<'a> {
@@ -145,10 +160,10 @@ impl<O: Copy + Ord> TurnLog<O> {
         self.frames
     }
 
-    /// The place the log has reached, to be given as an `end` once it is closed.
-    pub fn mark(&mut self) -> usize {
+    /// How far the log reaches by now.
+    pub fn mark(&mut self) -> Mark {
         self.mark = self.len;
-        self.len
+        Mark { len: self.len, frames: self.frames }
     }
 
     /// No more frames this turn: from here on parts can be asked for.
@@ -157,27 +172,25 @@ impl<O: Copy + Ord> TurnLog<O> {
         self.spans.sort_unstable_by_key(|span| (span.owner, span.start));
     }
 
-    /// Bytes and frames in the first `end` bytes of the log, a [`mark`](Self::mark) or more than all, that are
-    /// not `owner`'s own. Only once the log is closed.
-    pub fn due(&self, owner: O, end: usize) -> (usize, u64) {
-        let own = self.owned_by(owner);
-        if own.is_empty() && end >= self.len {
-            return (self.len, self.frames);
+    /// Bytes and frames up to the mark that are not `owner`'s own. Only once the log is closed.
+    pub fn due(&self, owner: O, upto: Mark) -> (usize, u64) {
+        let (mut len, mut frames) = (upto.len.min(self.len), upto.frames.min(self.frames));
+        for span in self.owned_by(owner).iter().take_while(|span| span.end <= upto.len) {
+            len -= span.end - span.start;
+            frames -= span.frames;
         }
-        let (bytes, frames) = if end >= self.len { (self.len, self.frames) } else { count(&self.spans, end) };
-        let (own_bytes, own_frames) = count(own, end);
-        (bytes - own_bytes, frames - own_frames)
+        (len, frames)
     }
 
-    /// The first `end` bytes of the log without `owner`'s own and without the first `sent` bytes of what is
-    /// left. Only once the log is closed.
-    pub fn parts(&self, owner: O, sent: usize, end: usize) -> impl Iterator<Item = Part<'_>> {
-        self.stretches(owner, sent, end).map(|(chunk, start, end)| Part::new(chunk, start, end))
+    /// The log up to the mark without `owner`'s own and without the first `sent` bytes of what is left. Only
+    /// once the log is closed.
+    pub fn parts(&self, owner: O, sent: usize, upto: Mark) -> impl Iterator<Item = Part<'_>> {
+        self.stretches(owner, sent, upto).map(|(chunk, start, end)| Part::new(chunk, start, end))
     }
 
     /// The same as [`parts`](Self::parts), with the chunks to keep them by.
-    pub fn chunks(&self, owner: O, sent: usize, end: usize) -> impl Iterator<Item = (&Chunk, usize, usize)> {
-        self.stretches(owner, sent, end)
+    pub fn chunks(&self, owner: O, sent: usize, upto: Mark) -> impl Iterator<Item = (&Chunk, usize, usize)> {
+        self.stretches(owner, sent, upto)
     }
 
     /// Moves each stretch of the run into a chunk of its own and of exact size: somebody is going to keep it.
@@ -237,13 +250,13 @@ impl<O: Copy + Ord> TurnLog<O> {
         &self.spans[from..to]
     }
 
-    fn stretches(&self, owner: O, sent: usize, end: usize) -> Stretches<'_, O> {
+    fn stretches(&self, owner: O, sent: usize, upto: Mark) -> Stretches<'_, O> {
         Stretches {
             run: &self.closed_run,
             pieces: &self.pieces,
             own: self.owned_by(owner),
             at: 0,
-            end: end.min(self.len),
+            end: upto.len.min(self.len),
             sent,
         }
     }
@@ -264,12 +277,6 @@ impl<O: Copy + Ord> Default for TurnLog<O> {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Bytes and frames of the spans before `end`.
-fn count<O>(spans: &[Span<O>], end: usize) -> (usize, u64) {
-    let before = spans.iter().filter(|span| span.end <= end);
-    before.fold((0, 0), |(bytes, frames), span| (bytes + span.end - span.start, frames + span.frames))
 }
 
 /// Walks the log around one owner's spans.
@@ -357,9 +364,9 @@ mod tests {
         let log = log_of(MIXED);
         for receiver in 0..5 {
             let due = plain(MIXED, receiver);
-            assert_eq!(joined(log.parts(receiver, 0, usize::MAX)), due);
+            assert_eq!(joined(log.parts(receiver, 0, Mark::END)), due);
             let frames = MIXED.iter().filter(|(owner, ..)| *owner != receiver).count() as u64;
-            assert_eq!(log.due(receiver, usize::MAX), (due.len(), frames));
+            assert_eq!(log.due(receiver, Mark::END), (due.len(), frames));
         }
     }
 
@@ -369,7 +376,7 @@ mod tests {
         for receiver in 0..4 {
             let due = plain(MIXED, receiver);
             for sent in (0..due.len()).step_by(997).chain([due.len()]) {
-                assert_eq!(joined(log.parts(receiver, sent, usize::MAX)), due[sent..]);
+                assert_eq!(joined(log.parts(receiver, sent, Mark::END)), due[sent..]);
             }
         }
     }
@@ -411,7 +418,7 @@ mod tests {
         log.append(1, Cow::Owned(vec![2; 10]));
         log.close();
         log.shrink();
-        let lens: Vec<usize> = log.chunks(2, 0, usize::MAX).map(|(chunk, ..)| chunk.len()).collect();
+        let lens: Vec<usize> = log.chunks(2, 0, Mark::END).map(|(chunk, ..)| chunk.len()).collect();
         assert_eq!(lens, [10]);
     }
 
@@ -419,7 +426,7 @@ mod tests {
     fn what_somebody_keeps_of_the_run_is_of_exact_size() {
         let mut log = log_of(&[(1, 1, 100), (2, 2, OWN_CHUNK_LEN), (1, 3, 10)]);
         log.shrink();
-        let kept: Vec<Chunk> = log.chunks(9, 0, usize::MAX).map(|(chunk, ..)| Arc::clone(chunk)).collect();
+        let kept: Vec<Chunk> = log.chunks(9, 0, Mark::END).map(|(chunk, ..)| Arc::clone(chunk)).collect();
         let mut held = Vec::new();
         log.clear(|len| held.push(len));
         held.sort_unstable();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::turn_log::{Chunk, Part};
 
-/// What a shared chunk costs beside its bytes: the handle's allocation and the allocator's own share.
+/// What a chunk costs beside its bytes: the handle's allocation and the allocator's own share.
 const CHUNK_OVERHEAD: usize = 64;
 
 /// One peer's bytes in the order they must go out. An empty one holds no memory but what `size_of` says.
@@ -19,7 +19,9 @@ pub struct WriteQueue {
     replies: Vec<u8>,
     /// Reply bytes waiting in entries.
     private: usize,
-    /// Bytes of the shared chunks of all entries, each as a whole and once.
+    /// Cost of the chunks that hold them, sent in part or not, see [`chunk_cost`].
+    private_cost: usize,
+    /// Bytes of the shared chunks of all entries, each as a whole.
     pinned: usize,
 }
 
@@ -50,7 +52,7 @@ pub struct Released {
     pub beyond: usize,
 }
 
-/// What a shared chunk of `len` bytes is counted as.
+/// What a chunk of `len` bytes is counted as.
 pub fn chunk_cost(len: usize) -> usize {
     len + CHUNK_OVERHEAD
 }
@@ -66,9 +68,11 @@ impl WriteQueue {
         if self.replies.is_empty() {
             return;
         }
-        let chunk = Arc::new(Bytes::from(std::mem::take(&mut self.replies)));
+        let exact = std::mem::take(&mut self.replies).into_boxed_slice(); // it may wait for long
+        let chunk = Arc::new(Bytes::from(exact));
         let end = offset(chunk.len());
         self.private += chunk.len();
+        self.private_cost += chunk_cost(chunk.len());
         self.entries.push_back(Entry { chunk, start: 0, end, frames, kind: Kind::Private });
     }
 
@@ -146,15 +150,21 @@ impl WriteQueue {
         self.pinned + self.replies_waiting()
     }
 
+    /// Bytes of shared chunks, each as a whole and once.
+    pub fn pinned(&self) -> usize {
+        self.pinned
+    }
+
     /// Bytes allocated for this queue alone: entries and replies.
     pub fn memory(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>() + self.replies.capacity() + self.private
+        self.entries.capacity() * size_of::<Entry>() + self.replies.capacity() + self.private_cost
     }
 
     /// Drops the first entry. Says how many bytes of a shared chunk went with it.
     fn pop(&mut self) -> usize {
         let Entry { chunk, kind, .. } = self.entries.pop_front().expect("the caller looked");
         if kind == Kind::Private {
+            self.private_cost -= chunk_cost(chunk.len());
             return 0;
         }
         if self.entries.front().is_some_and(|next| Arc::ptr_eq(&next.chunk, &chunk)) {

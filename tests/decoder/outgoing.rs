@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use peer_relay::wire::turn_log::{Chunk, OWN_CHUNK_LEN};
+use peer_relay::wire::turn_log::{Chunk, Mark, OWN_CHUNK_LEN};
 use peer_relay::wire::write_queue::chunk_cost;
 use peer_relay::wire::{Part, TurnLog, WriteQueue};
 use proptest::collection::vec;
@@ -102,8 +102,8 @@ impl World {
     }
 
     /// Fills the log. Says where it ends for each peer.
-    fn append(&mut self, turn: &Turn) -> [usize; PEERS] {
-        let mut ends = [usize::MAX; PEERS];
+    fn append(&mut self, turn: &Turn) -> [Mark; PEERS] {
+        let mut ends = [Mark::END; PEERS];
         for (number, &(owner, len)) in turn.frames.iter().enumerate() {
             if let Some((peer, before)) = turn.end
                 && number == before
@@ -114,7 +114,7 @@ impl World {
             frame[len - 1] = 0xff; // where a frame ends can be seen
             self.log.append(owner, Cow::Borrowed(&frame));
             for (peer, &end) in ends.iter().enumerate() {
-                if peer != owner && end == usize::MAX {
+                if peer != owner && end == Mark::END {
                     self.peers[peer].due.extend_from_slice(&frame);
                     self.peers[peer].frames_due += 1;
                 }
@@ -124,7 +124,7 @@ impl World {
     }
 
     /// The turn's one write: backlog and replies, then the log. Says how much of the log was taken.
-    fn flush(&mut self, peer: usize, end: usize, take: usize) -> usize {
+    fn flush(&mut self, peer: usize, end: Mark, take: usize) -> usize {
         let (log, it) = (&self.log, &mut self.peers[peer]);
         let (due, frames) = log.due(peer, end);
         assert_eq!(
@@ -147,7 +147,7 @@ impl World {
         beyond
     }
 
-    fn keep(&mut self, peer: usize, sent: usize, end: usize) {
+    fn keep(&mut self, peer: usize, sent: usize, end: Mark) {
         let it = &mut self.peers[peer];
         let (due, frames) = self.log.due(peer, end);
         let mut left = due - sent;

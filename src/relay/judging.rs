@@ -1,0 +1,101 @@
+//! The law applied: what a peer did, and what it costs. Knows the law; knows no protocol.
+
+use std::fmt::Display;
+
+use super::address::AddressKey;
+use super::ban_list::Ban;
+use super::events::{Event, Kind};
+use super::reason::Reason;
+use super::room::Room;
+use crate::protocol::{Offence, Penalty, Token};
+use crate::wire::{DecodeError, Header};
+
+impl Room {
+    /// A peer's bytes break the framing.
+    pub fn misframed(&mut self, from: Token, error: &DecodeError) {
+        self.charge_misframed(from, error);
+        match error {
+            // a window too small for a whole opener, which came in pieces: it gets the benefit of the doubt
+            DecodeError::Magic { .. } if self.peer(from).may_be_opening() => {
+                self.disconnect(from, Offence::Magic, error);
+            }
+            DecodeError::Magic { .. } => self.offended(from, Offence::Magic, error),
+            DecodeError::Oversize { .. } => self.offended(from, Offence::Oversize, error),
+            DecodeError::Command { .. } => self.offended(from, Offence::Command, error),
+            DecodeError::Checksum { header, found } => {
+                let frame = self.peer(from).incoming.frames + 1;
+                let (command, length, claimed) = (header.command, header.length, header.checksum);
+                self.offended(
+                    from,
+                    Offence::Checksum,
+                    format_args!(
+                        "{command}, {length} B, frame {frame}: header says {claimed}, payload gives {found}"
+                    ),
+                );
+            }
+        }
+    }
+
+    /// A peer broke a rule: what does it cost?
+    pub fn offended(&mut self, from: Token, offence: Offence, detail: impl Display) {
+        match self.law.penalty(offence) {
+            Penalty::Pause => {} // its read limit sees to that
+            Penalty::Drop => self.drop_frame(from, offence, detail),
+            Penalty::Disconnect => self.disconnect(from, offence, detail),
+            Penalty::Ban => self.ban(from, offence, detail),
+        }
+    }
+
+    /// A ban from before the start.
+    pub fn restore_ban(&mut self, address: AddressKey, ban: Ban) {
+        let until = ban.until.min(self.now + self.limits.ban_time);
+        if until > self.now {
+            self.bans.insert(address, Ban { until, ..ban });
+        }
+    }
+
+    /// A frame that the law drops was read and hashed like any other: it counts against the rate.
+    fn charge_misframed(&mut self, from: Token, error: &DecodeError) {
+        let len = match error {
+            DecodeError::Checksum { header, .. } => header.frame_len(),
+            DecodeError::Command { .. } => Header::LEN, // what it claims is still to come
+            DecodeError::Magic { .. } | DecodeError::Oversize { .. } => return,
+        };
+        if let Some(rates) = &mut self.peer(from).rates {
+            rates.take(len);
+        }
+    }
+
+    fn drop_frame(&mut self, from: Token, offence: Offence, detail: impl Display) {
+        let who = self.peer(from).who();
+        self.stats.dropped_frames += 1;
+        let event = || Event::Dropped { who, offence, detail: detail.to_string() };
+        self.events.push(self.now, Kind::Dropped, event);
+    }
+
+    fn disconnect(&mut self, from: Token, offence: Offence, detail: impl Display) {
+        let who = self.peer(from).who();
+        let event = || Event::Disconnected { who, offence, detail: detail.to_string() };
+        self.events.push(self.now, Kind::Disconnected, event);
+        self.begin_ending(from, Reason::Offence(offence));
+    }
+
+    /// Shuts an address out, and with it everybody who is connected from there.
+    fn ban(&mut self, from: Token, offence: Offence, detail: impl Display) {
+        let who = self.peer(from).who();
+        let ip = who.address.ip().to_canonical();
+        if self.limits.never_ban.iter().any(|net| net.contains(&ip)) {
+            return self.disconnect(from, offence, detail);
+        }
+        let address = AddressKey::of(ip);
+        let until = self.now + self.limits.ban_time;
+        self.bans.insert(address, Ban { until, offence });
+        self.stats.bans += 1;
+        let event = || Event::Banned { who, address, until, offence, detail: detail.to_string() };
+        self.events.push(self.now, Kind::Banned, event);
+        self.leave(from, Reason::Banned(offence));
+        for token in self.addresses.tokens(address).collect::<Vec<_>>() {
+            self.leave(token, Reason::AddressBanned);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Stories of the relay: inputs in, outputs out, virtual time. Knows no socket.
+
+mod admission;
+mod anything;
+mod bans;
+mod counts;
+mod delivery;
+mod ending;
+mod law;
+mod memory;
+mod queues;
+mod rates;
+mod room;
+mod timeouts;

@@ -1,0 +1,336 @@
+//! A server without sockets around a relay: delivers bytes, writes what each peer takes, closes what is
+//! told to go. Knows the order of a turn; knows no rule.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use peer_relay::protocol::{Flood, Protocol, Token};
+use peer_relay::relay::{Event, Law, Limits, Output, Reason, Refusal, Relay};
+use peer_relay::time::Instant;
+use peer_relay::wire::decoder::DecoderLimits;
+use peer_relay::wire::{Frame, Network};
+
+/// A peer of a story: its place in the order of arrival, never reused.
+pub type Name = usize;
+
+/// How much a peer takes each time it is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    All,
+    Nothing,
+    /// So many bytes a turn, however often it is written to.
+    Bytes(usize),
+}
+
+pub struct Room<P: Protocol = Flood> {
+    pub relay: Relay<P>,
+    pub now: Instant,
+    pub events: Vec<Event>,
+    /// Who was told to be read again.
+    pub reads: Vec<Name>,
+    retained_max: usize,
+    lines: Vec<Line>,
+    here: BTreeMap<Token, Name>,
+}
+
+struct Line {
+    token: Token,
+    inbox: Vec<u8>,
+    take: Take,
+    /// Bytes it takes in what is left of the turn.
+    left: usize,
+    /// Sent by the peer, not yet read by us.
+    unread: VecDeque<u8>,
+    gone: Option<(Reason, Instant)>,
+}
+
+impl Room {
+    pub fn new(limits: Limits) -> Self {
+        Self::under(Flood, Law::of::<Flood>(), limits)
+    }
+}
+
+impl<P: Protocol> Room<P> {
+    pub fn under(protocol: P, law: Law, limits: Limits) -> Self {
+        Self {
+            retained_max: limits.retained_max_bytes,
+            relay: Relay::new(protocol, law, limits),
+            now: Instant::START,
+            events: Vec::new(),
+            reads: Vec::new(),
+            lines: Vec::new(),
+            here: BTreeMap::new(),
+        }
+    }
+
+    // What the world does.
+
+    pub fn try_join(&mut self, address: &str) -> Result<Name, Refusal> {
+        let ip = address.parse().expect("an address");
+        let token = self.relay.accepted(self.now, SocketAddr::new(ip, 1000 + self.lines.len() as u16))?;
+        let name = self.lines.len();
+        let unread = VecDeque::new();
+        self.lines.push(Line {
+            token,
+            inbox: Vec::new(),
+            take: Take::All,
+            left: usize::MAX,
+            unread,
+            gone: None,
+        });
+        assert_eq!(self.here.insert(token, name), None, "a token is given to one peer at a time");
+        self.note();
+        Ok(name)
+    }
+
+    pub fn join(&mut self, address: &str) -> Name {
+        self.try_join(address).expect("the door is open")
+    }
+
+    /// So many peers, each from an address of its own.
+    pub fn join_many(&mut self, count: usize) -> Vec<Name> {
+        (0..count).map(|i| self.join(&format!("10.0.{}.{}", i / 250, i % 250 + 1))).collect()
+    }
+
+    /// Bytes come from a peer, and the turn goes on.
+    pub fn send(&mut self, from: Name, bytes: &[u8]) {
+        if self.is_here(from) {
+            self.relay.received(self.now, self.lines[from].token, bytes);
+            self.note();
+        }
+    }
+
+    /// The same, and the turn ends.
+    pub fn say(&mut self, from: Name, bytes: &[u8]) {
+        self.send(from, bytes);
+        self.turn();
+    }
+
+    /// Bytes are on their way from a peer: they are read as far as the relay allows, in this turn and later.
+    pub fn offer(&mut self, from: Name, bytes: &[u8]) {
+        self.lines[from].unread.extend(bytes);
+    }
+
+    pub fn unread(&self, of: Name) -> usize {
+        self.lines[of].unread.len()
+    }
+
+    pub fn end(&mut self, from: Name) {
+        if self.is_here(from) {
+            self.relay.ended(self.now, self.lines[from].token);
+            self.note();
+        }
+    }
+
+    /// The connection fails, between two turns.
+    pub fn reset(&mut self, who: Name) {
+        if self.is_here(who) {
+            self.close(who, Reason::Lost(std::io::ErrorKind::ConnectionReset));
+        }
+    }
+
+    pub fn takes(&mut self, who: Name, take: Take) {
+        let line = &mut self.lines[who];
+        line.take = take;
+        line.renew();
+    }
+
+    /// A whole turn: peers are read and written to as their sockets allow, then the outputs.
+    pub fn turn(&mut self) {
+        self.read_offered();
+        self.write_backlogs();
+        self.finish();
+    }
+
+    /// The rest of a turn: the outputs, then the closings.
+    pub fn finish(&mut self) {
+        let mut leaving = Vec::new();
+        while let Some(output) = self.relay.poll() {
+            match output {
+                Output::Flush(token) => self.write(self.here[&token]),
+                Output::Read(token) => self.reads.push(self.here[&token]),
+                Output::Disconnect(token, reason) => leaving.push((self.here[&token], reason)),
+            }
+        }
+        for (name, reason) in leaving {
+            assert_eq!(self.unsent(name), 0, "nothing is owed to who is told to go");
+            assert_eq!(self.read_limit(name), 0, "and it is not read");
+            self.close(name, reason);
+        }
+        self.lines.iter_mut().for_each(Line::renew);
+        self.note();
+    }
+
+    /// Time passes, deadlines are kept to the microsecond: the relay is woken whenever it wants to be.
+    pub fn pass(&mut self, span: Duration) {
+        let until = self.now + span;
+        while let Some(when) = self.relay.next_deadline().filter(|&when| when <= until) {
+            self.now = self.now.max(when);
+            self.relay.expired(self.now);
+            self.turn();
+        }
+        self.now = until;
+        self.turn();
+    }
+
+    // What a story asks.
+
+    /// What a peer was sent since it was last asked.
+    pub fn got(&mut self, who: Name) -> Vec<u8> {
+        std::mem::take(&mut self.lines[who].inbox)
+    }
+
+    pub fn is_here(&self, who: Name) -> bool {
+        self.lines[who].gone.is_none()
+    }
+
+    pub fn gone(&self, who: Name) -> Option<Reason> {
+        self.lines[who].gone.map(|(reason, _)| reason)
+    }
+
+    /// Why and when, in microseconds from the start.
+    pub fn gone_at(&self, who: Name) -> Option<(Reason, u64)> {
+        self.lines[who].gone.map(|(reason, when)| (reason, when.as_micros()))
+    }
+
+    pub fn read_limit(&self, of: Name) -> usize {
+        self.relay.read_limit(self.lines[of].token)
+    }
+
+    pub fn unsent(&self, to: Name) -> usize {
+        self.relay.unsent(self.lines[to].token).map(|part| part.len()).sum()
+    }
+
+    /// The events since the last call, without arrivals.
+    pub fn told(&mut self) -> Vec<Event> {
+        let all = std::mem::take(&mut self.events).into_iter();
+        all.filter(|event| !matches!(event, Event::Connected { .. })).collect()
+    }
+
+    // What the server does.
+
+    fn read_offered(&mut self) {
+        for name in self.here.values().copied().collect::<Vec<_>>() {
+            while self.read_some(name) {}
+        }
+    }
+
+    fn read_some(&mut self, name: Name) -> bool {
+        let limit = self.read_limit(name).min(self.lines[name].unread.len()).min(16 * 1024);
+        let bytes: Vec<u8> = self.lines[name].unread.drain(..limit).collect();
+        if limit > 0 {
+            self.send(name, &bytes);
+        }
+        limit > 0
+    }
+
+    /// Sockets that take more have said so: old backlogs first, as a real server does while it reads.
+    fn write_backlogs(&mut self) {
+        for name in self.here.values().copied().collect::<Vec<_>>() {
+            if self.unsent(name) > 0 {
+                self.write(name);
+            }
+        }
+    }
+
+    pub fn write(&mut self, to: Name) {
+        let line = &mut self.lines[to];
+        let room = line.left;
+        let before = line.inbox.len();
+        for part in self.relay.unsent(line.token) {
+            let here = part.len().min(room - (line.inbox.len() - before));
+            line.inbox.extend_from_slice(&part.as_slice()[..here]);
+        }
+        let sent = line.inbox.len() - before;
+        line.left -= sent;
+        if sent > 0 {
+            self.relay.sent(self.now, line.token, sent);
+        }
+    }
+
+    fn close(&mut self, name: Name, reason: Reason) {
+        let line = &mut self.lines[name];
+        assert_eq!(line.gone.replace((reason, self.now)), None, "a peer is told to go once");
+        self.here.remove(&line.token);
+        self.relay.closed(self.now, line.token, reason);
+        self.note();
+    }
+
+    fn note(&mut self) {
+        self.events.extend(self.relay.events());
+        assert!(self.relay.retained_bytes() <= self.retained_max, "the bound on memory holds");
+    }
+}
+
+impl Line {
+    /// A new turn: the peer takes as much as it always takes.
+    fn renew(&mut self) {
+        self.left = match self.take {
+            Take::All => usize::MAX,
+            Take::Nothing => 0,
+            Take::Bytes(count) => count,
+        };
+    }
+}
+
+pub fn limits() -> Limits {
+    Limits {
+        decoder: DecoderLimits { magic: Network::PRIVATE.magic, max_payload: 1_000_000, max_skip: 23 },
+        max_peers: 1000,
+        max_peers_per_ip: None,
+        ban_time: Duration::from_secs(600),
+        max_bans: 100,
+        never_ban: Vec::new(),
+        frame_timeout: Duration::from_secs(60),
+        idle_timeout: None,
+        queue_soft_bytes: 4 << 20,
+        queue_soft_time: Duration::from_secs(10),
+        queue_hard_bytes: 8 << 20,
+        retained_max_bytes: 64 << 20,
+        rate_messages: None,
+        rate_bytes: None,
+        drain: Duration::from_secs(5),
+    }
+}
+
+pub const fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+pub const fn micros(count: u64) -> Duration {
+    Duration::from_micros(count)
+}
+
+pub fn frame(command: &str, payload: &[u8]) -> Vec<u8> {
+    Frame::encode(Network::PRIVATE.magic, command.parse().unwrap(), payload).as_bytes().to_vec()
+}
+
+/// A small frame, each number another.
+pub fn tx(number: u32) -> Vec<u8> {
+    frame("tx", &number.to_le_bytes())
+}
+
+pub fn bad_checksum() -> Vec<u8> {
+    let mut wire = frame("tx", b"not what it says");
+    *wire.last_mut().unwrap() ^= 1;
+    wire
+}
+
+pub fn bad_command() -> Vec<u8> {
+    let mut wire = frame("tx", b"whatever");
+    wire[5] = 7;
+    wire
+}
+
+/// A header that claims a gigabyte.
+pub fn oversize() -> Vec<u8> {
+    let mut wire = frame("block", b"");
+    wire[16..20].copy_from_slice(&1_000_000_000u32.to_le_bytes());
+    wire
+}
+
+/// More than the window slides over, and nothing anybody knows.
+pub fn junk() -> Vec<u8> {
+    b"this is no frame at all, sorry".to_vec()
+}
