@@ -122,8 +122,8 @@ fn a_restored_ban_lasts_as_long_as_it_had_left_and_never_longer_than_a_new_one()
 #[test]
 fn a_burst_of_bans_expires_without_anybody_asking() {
     let mut room = Room::new(Limits { max_bans: 5000, max_peers: 5000, ..limits() });
-    for i in 0..3000 {
-        let peer = room.join(&format!("10.9.{}.{}", i / 250, i % 250));
+    let peers: Vec<_> = (0..3000).map(|i| room.join(&format!("10.9.{}.{}", i / 250, i % 250))).collect();
+    for peer in peers {
         room.send(peer, &junk());
     }
     room.turn();
