@@ -740,3 +740,21 @@ fn an_ipv6_wildcard_of_its_own_leaves_ipv4_to_others() {
     };
     stack.listen(local("0.0.0.0", at.port()), Family::Own).unwrap();
 }
+
+/// With the first listener's backlog never empty, the second's is not left waiting.
+#[test]
+fn no_listener_waits_for_another_to_run_dry() {
+    let (mut stack, first) = kernel(SocketOptions::default(), "127.0.0.1", Family::Own).unwrap();
+    let second = stack.listen(local("127.0.0.1", 0), Family::Own).unwrap();
+    let _clients: Vec<_> =
+        [first, first, first, first, second].map(|at| std::net::TcpStream::connect(at).unwrap()).into();
+    // a blocking connect is in the backlog when it returns, and both listeners say so
+    let mut ready = Vec::new();
+    let deadline = Instant::START + PATIENCE;
+    while ready.len() < 2 {
+        let now = stack.wait(&mut ready, Some(deadline)).unwrap();
+        assert!(now < deadline, "only {ready:?}");
+    }
+    let came_to: Vec<_> = (0..2).map(|_| accepted(&mut stack).0.local_addr().unwrap()).collect();
+    assert!(came_to.contains(&second), "the first two of five came to {came_to:?}");
+}
