@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
+pub use accepting::{ACCEPTS_PER_TURN, RETRY_AFTER};
 pub use stack::{Readiness, Stack};
 
 use crate::protocol::{Protocol, Token};
