@@ -540,6 +540,31 @@ fn a_failed_write_and_an_end_in_one_turn_close_once() {
     house.expect_empty();
 }
 
+/// Whoever ends while it is owed something gets it and then our end, however much the others talk.
+#[test]
+fn an_ending_peer_that_has_taken_all_goes_in_the_same_turn_also_in_a_busy_room() {
+    let mut house = House::new();
+    let [speaker] = house.guests();
+    house.net.set_pipe(1000);
+    let leaver = house.guest();
+    leaver.stop_reading();
+    speaker.send(&(0..20).flat_map(|number| frame(1, number, 100)).collect::<Vec<_>>());
+    house.rest();
+    leaver.shutdown();
+    house.rest();
+    assert!(!leaver.has_ended(), "half of it is still owed");
+    leaver.set_room(1 << 20);
+    leaver.go_on_reading();
+    speaker.send(&frame(1, 20, 100)); // not due to who has ended, but there is a log this turn
+    house.turn();
+    assert_eq!(leaver.received_len(), 2000);
+    assert!(leaver.has_ended(), "it has taken all it is due: {:?}", house.closed());
+    assert_eq!(house.closed().get("eof"), Some(&1));
+    speaker.shutdown();
+    house.rest();
+    house.expect_empty();
+}
+
 #[test]
 fn a_shutdown_ends_in_few_turns_with_everybody_gone() {
     let mut house = House::new();

@@ -20,7 +20,7 @@ pub(super) struct Turn {
     phase: Phase,
     /// Peers with replies of this turn.
     pub replied: Vec<Token>,
-    /// Peers that began to end in this turn.
+    /// Peers that began to end in this turn, or were sent something while they end.
     pub ending: Vec<Token>,
     pub outputs: VecDeque<Output>,
     /// The peer being written to now.
@@ -71,6 +71,7 @@ impl Room {
     /// Bytes were written to a peer.
     pub fn sent(&mut self, to: Token, len: usize) {
         let peer = &mut self.peers[to.index()];
+        let is_ending = !peer.is_open();
         peer.outgoing.bytes += len as u64;
         self.stats.outgoing.bytes += len as u64;
         if peer.queue.is_empty() {
@@ -78,8 +79,12 @@ impl Room {
         } else {
             self.sent_of_queue(to, len);
         }
-        if self.turn.phase == Phase::Inputs {
-            self.leave_if_done(to);
+        if is_ending {
+            match self.turn.phase {
+                // it may have all it is due, but the others are still being written to
+                Phase::Flushing { .. } => self.turn.ending.push(to),
+                Phase::Inputs | Phase::Outputs => self.leave_if_done(to),
+            }
         }
     }
 
@@ -206,7 +211,7 @@ impl Room {
         }
     }
 
-    /// Whoever began to end in this turn has what it is due; with nothing left to take it goes at once.
+    /// Whoever is ending has what it is due; with nothing left to take it goes at once.
     fn release_ending(&mut self) {
         let mut ending = std::mem::take(&mut self.turn.ending);
         for token in ending.drain(..) {
