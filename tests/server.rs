@@ -437,6 +437,31 @@ fn a_lingering_connection_keeps_its_place() {
     assert_eq!((carol.received_len(), bob.received_len()), (100, 200));
 }
 
+/// What a turn still wanted with the old connection is not done to the one that takes its place.
+#[test]
+fn a_place_freed_when_lingering_is_over_comes_with_no_leftovers() {
+    let mut house = House::new();
+    house.net.set_pipe(1 << 20);
+    let firehose = house.guest();
+    firehose.send(b"GET / HTTP/1.1\r\n\r\n");
+    house.rest();
+    // always something to read: it stands among the readers when its time is over
+    firehose.send(&vec![b'x'; 10_000_000]);
+    house.net.pass(LINGER - Duration::from_micros(1));
+    house.turn();
+    assert_eq!(house.alive(), 1);
+    house.net.pass(Duration::from_micros(1));
+    let visitor = house.visitor();
+    house.turn();
+    assert!(firehose.is_over());
+    assert_eq!((house.peers(), house.alive()), (1, 1), "the visitor has taken the place");
+    house.rest();
+    assert_eq!(house.net.counts().unprompted_reads, 0, "nothing was said of the visitor yet");
+    visitor.shutdown();
+    house.rest();
+    house.expect_empty();
+}
+
 #[test]
 fn a_ban_resets_everybody_of_the_address() {
     let mut house = House::new();

@@ -327,7 +327,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
                 && link.linger_until == Some(when)
                 && let Mode::Lingering { reason } = link.mode
             {
-                self.release(token, reason);
+                self.leavers.push((token, reason));
             }
         }
         if self.leavers.is_empty() {
