@@ -18,6 +18,7 @@ use peer_relay::server::{
 use peer_relay::time::Instant;
 use peer_relay::wire::decoder::DecoderLimits;
 use peer_relay::wire::{Command, Frame, Header, Network};
+use proptest::prelude::*;
 
 /// Turns after which a house that is still busy never comes to rest.
 const MANY_TURNS: usize = 50_000;
@@ -626,4 +627,180 @@ fn a_shutdown_right_at_the_start_needs_no_peer() {
     house.turn();
     assert!(visitor.was_reset());
     house.expect_empty();
+}
+
+// anything in any order
+
+/// What may happen to a house. Clients are meant by their number modulo those there are.
+#[derive(Clone, Debug)]
+enum Deed {
+    /// An honest client comes.
+    Come,
+    /// An honest client sends so many whole frames of such a length.
+    Send(usize, u32, usize),
+    StopReading(usize),
+    GoOnReading(usize),
+    /// An honest client ends, and reads on until we do.
+    Leave(usize),
+    /// Somebody comes, sends the beginning of a frame, and resets.
+    Reset(usize),
+    /// Somebody comes, sends the beginning of a frame, and ends.
+    Break(usize),
+    /// Somebody comes, sends junk, and is banned.
+    Junk,
+    /// Somebody asks for a page, and stays.
+    Browse,
+    /// From now on reads and writes are cut to so much.
+    Short(Option<usize>, Option<usize>),
+    Turns(usize),
+    Pass(u64),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let short = || prop_oneof![Just(None), (1..300usize).prop_map(Some)];
+    prop_oneof![
+        2 => Just(Deed::Come),
+        8 => (any::<usize>(), 1..5u32, 40..600usize).prop_map(|(who, count, len)| Deed::Send(who, count, len)),
+        1 => any::<usize>().prop_map(Deed::StopReading),
+        1 => any::<usize>().prop_map(Deed::GoOnReading),
+        1 => any::<usize>().prop_map(Deed::Leave),
+        1 => (1..39usize).prop_map(Deed::Reset),
+        1 => (1..39usize).prop_map(Deed::Break),
+        1 => Just(Deed::Junk),
+        1 => Just(Deed::Browse),
+        2 => (short(), short()).prop_map(|(read, write)| Deed::Short(read, write)),
+        4 => (1..4usize).prop_map(Deed::Turns),
+        1 => (1..1500u64).prop_map(Deed::Pass),
+    ]
+}
+
+/// An honest client and what it is due of each sender.
+struct Guest {
+    client: Client,
+    number: u32,
+    sent: u32,
+    due: BTreeMap<u32, Vec<u8>>,
+    has_left: bool,
+}
+
+/// A house and what should come of all that is done to it.
+struct Story {
+    house: House,
+    guests: Vec<Guest>,
+    strangers: Vec<Client>,
+}
+
+impl Story {
+    fn begin(is_noisy: bool) -> Self {
+        let house = House::with(Limits { drain: Duration::from_secs(3600), ..limits() });
+        house.net.set_pipe(700);
+        if is_noisy {
+            house.net.be_noisy();
+        }
+        let mut story = Self { house, guests: Vec::new(), strangers: Vec::new() };
+        story.come();
+        story.come();
+        story
+    }
+
+    fn happens(&mut self, deed: Deed) {
+        match deed {
+            Deed::Come => self.come(),
+            Deed::Send(who, count, len) => self.send(who, count, len),
+            Deed::StopReading(who) => self.guests[who % self.guests.len()].client.stop_reading(),
+            Deed::GoOnReading(who) => self.guests[who % self.guests.len()].client.go_on_reading(),
+            Deed::Leave(who) => self.leave(who % self.guests.len()),
+            Deed::Reset(len) => {
+                let stranger = self.stranger(&frame(0, 0, 40)[..len]);
+                self.house.turn();
+                stranger.reset();
+            }
+            Deed::Break(len) => self.stranger(&frame(0, 0, 40)[..len]).shutdown(),
+            Deed::Junk => drop(self.stranger(&JUNK)),
+            Deed::Browse => drop(self.stranger(b"GET / HTTP/1.1\r\n\r\n")),
+            Deed::Short(read, write) => self.house.net.set_short(read, write),
+            Deed::Turns(turns) => (0..turns).for_each(|_| self.house.turn()),
+            Deed::Pass(millis) => self.house.net.pass(Duration::from_millis(millis)),
+        }
+    }
+
+    /// What was sent before is not due to a newcomer, so it is let in first; who it is then is certain.
+    fn come(&mut self) {
+        self.house.rest();
+        let client = self.house.guest();
+        let number = self.guests.len() as u32;
+        self.guests.push(Guest { client, number, sent: 0, due: BTreeMap::new(), has_left: false });
+    }
+
+    fn send(&mut self, who: usize, count: u32, len: usize) {
+        let who = who % self.guests.len();
+        let sender = &mut self.guests[who];
+        if sender.has_left {
+            return;
+        }
+        let (number, first) = (sender.number, sender.sent);
+        sender.sent += count;
+        let bytes: Vec<u8> = (first..first + count).flat_map(|each| frame(number, each, len)).collect();
+        sender.client.send(&bytes);
+        for guest in self.guests.iter_mut().filter(|guest| guest.number != number && !guest.has_left) {
+            guest.due.entry(number).or_default().extend(&bytes);
+        }
+    }
+
+    /// Everything sent before is due to it, so that is relayed first.
+    fn leave(&mut self, who: usize) {
+        self.house.rest();
+        self.guests[who].client.shutdown();
+        self.guests[who].has_left = true;
+        self.house.rest();
+    }
+
+    fn stranger(&mut self, bytes: &[u8]) -> Client {
+        let stranger = self.house.visitor();
+        stranger.send(bytes);
+        self.strangers.push(stranger.clone());
+        stranger
+    }
+
+    /// Everybody reads, everybody leaves, and the time of those who linger is over.
+    fn end(&mut self) {
+        self.house.rest();
+        self.guests.iter().for_each(|guest| guest.client.go_on_reading());
+        self.house.rest();
+        self.guests.iter().for_each(|guest| guest.client.shutdown());
+        self.strangers.iter().for_each(Client::shutdown);
+        self.house.rest();
+        self.house.pass(LINGER);
+        self.house.expect_empty();
+        self.guests.iter().for_each(Guest::expect_what_is_due);
+    }
+}
+
+impl Guest {
+    fn expect_what_is_due(&self) {
+        let number = self.number;
+        assert!(self.client.has_ended() && !self.client.was_reset(), "guest {number} was not ended in order");
+        let stream = self.client.received();
+        let mut received: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+        for (frame, sender) in frames(&stream).into_iter().zip(senders(&stream)) {
+            received.entry(sender).or_default().extend(frame);
+        }
+        let lens = |of: &BTreeMap<u32, Vec<u8>>| of.iter().map(|(&k, v)| (k, v.len())).collect::<Vec<_>>();
+        let (got, due) = (lens(&received), lens(&self.due));
+        assert!(received == self.due, "guest {number}: bytes by sender {got:?}, due {due:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_everybody_gets_its_due_and_nothing_is_left(
+        is_noisy in any::<bool>(),
+        deeds in prop::collection::vec(deed(), 0..60),
+    ) {
+        let mut story = Story::begin(is_noisy);
+        deeds.into_iter().for_each(|deed| story.happens(deed));
+        story.end();
+    }
 }
