@@ -314,6 +314,30 @@ fn a_long_backlog_does_not_keep_others_from_being_written_to_and_is_written_with
     assert!(taken > turns * 100);
 }
 
+/// With every event an edge-triggered kernel says again that there is room.
+#[test]
+fn however_often_room_is_said_a_turn_writes_once() {
+    let mut house = House::new();
+    let [sender, _other] = house.guests();
+    house.net.set_pipe(10);
+    let slow = house.guest();
+    slow.stop_reading();
+    for number in 0..5 * WRITE_PARTS {
+        sender.send(&frame(1, number as u32, 100)); // a chunk for each turn
+        house.turn();
+    }
+    slow.set_room(1 << 20);
+    slow.go_on_reading();
+    for turn in 1..=5 {
+        (0..10).for_each(|_| house.net.say(Readiness::Writable(Token(2))));
+        house.turn();
+        let most = turn * WRITE_PARTS * 100;
+        assert!(slow.received_len() <= most, "turn {turn}: {} bytes, not {most}", slow.received_len());
+    }
+    house.rest();
+    assert_eq!(slow.received_len(), 5 * WRITE_PARTS * 100);
+}
+
 #[test]
 fn once_the_log_is_long_the_unread_wait_and_are_first_in_the_next_turn() {
     let mut house = House::new();
@@ -356,7 +380,7 @@ fn whoever_does_not_take_its_replies_is_not_read_and_resumes_once_it_does() {
     let mut house = House::new();
     let [pinger, other] = house.guests();
     pinger.stop_reading();
-    let pings: Vec<u8> = (0..1000u32).flat_map(|number| ping(number)).collect();
+    let pings: Vec<u8> = (0..1000u32).flat_map(ping).collect();
     pinger.send(&pings);
     house.rest();
     let read = house.net.counts().read_bytes;
