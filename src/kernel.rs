@@ -32,6 +32,8 @@ pub struct KernelStack {
     poll: Poll,
     events: Events,
     listeners: Vec<Listener>,
+    /// Who was accepted from last.
+    last_listener: usize,
     options: SocketOptions,
     waker: Arc<Waker>,
     began: SystemInstant,
@@ -67,6 +69,7 @@ impl KernelStack {
             poll,
             events: Events::with_capacity(EVENTS),
             listeners: Vec::new(),
+            last_listener: 0,
             options,
             waker,
             began: SystemInstant::now(),
@@ -139,7 +142,13 @@ impl Stack for KernelStack {
     }
 
     fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
-        for listener in self.listeners.iter_mut().filter(|listener| listener.is_ready) {
+        // in turns, or whoever comes to a later listener waits for a storm on an earlier one to end
+        for _ in 0..self.listeners.len() {
+            self.last_listener = (self.last_listener + 1) % self.listeners.len();
+            let listener = &mut self.listeners[self.last_listener];
+            if !listener.is_ready {
+                continue;
+            }
             match listener.socket.accept() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.is_ready = false,
                 accepted => {

@@ -21,7 +21,7 @@ pub(super) struct Turn {
     phase: Phase,
     /// Peers with replies of this turn.
     pub replied: Vec<Token>,
-    /// Peers that began to end in this turn.
+    /// Peers that began to end in this turn, or were sent something while they end.
     pub ending: Vec<Token>,
     pub outputs: VecDeque<Output>,
     /// The peer being written to now.
@@ -228,7 +228,7 @@ impl Room {
         }
     }
 
-    /// Whoever began to end in this turn has what it is due; with nothing left to take it goes at once.
+    /// Whoever is ending has what it is due; with nothing left to take it goes at once.
     fn release_ending(&mut self) {
         let mut ending = std::mem::take(&mut self.turn.ending);
         for token in ending.drain(..) {

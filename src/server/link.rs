@@ -24,6 +24,8 @@ pub(super) struct Link<T> {
     pub is_behind: bool,
     /// It stands among the readers.
     pub is_queued_reader: bool,
+    /// It stands among the writers.
+    pub is_queued_writer: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,7 @@ impl<T> Link<T> {
             is_drained: false,
             is_behind: false,
             is_queued_reader: false,
+            is_queued_writer: false,
         }
     }
 }

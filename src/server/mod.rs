@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
+pub use accepting::{ACCEPTS_PER_TURN, RETRY_AFTER};
 pub use stack::{Readiness, Stack};
 
 use crate::protocol::{Protocol, Token};
@@ -153,9 +154,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
             Readiness::Writable(token) => {
                 if let Some(link) = self.links.get_mut(token) {
                     link.is_writable = true;
-                    if link.is_behind {
-                        self.writers.push(token);
-                    }
+                    self.queue_writer(token);
                 }
             }
             Readiness::Woken => {}
@@ -267,7 +266,9 @@ impl<S: Stack, P: Protocol> Server<S, P> {
             return;
         }
         for token in std::mem::take(&mut self.writers) {
-            if self.links.get_mut(token).is_some_and(|link| link.is_behind) {
+            let Some(link) = self.links.get_mut(token) else { continue };
+            link.is_queued_writer = false;
+            if link.is_behind {
                 self.flush(token);
             }
         }
@@ -310,8 +311,18 @@ impl<S: Stack, P: Protocol> Server<S, P> {
                 kind => return self.fail(token, kind),
             },
         }
-        if link.is_behind && link.is_writable {
-            self.writers.push(token); // stopped by a budget, not by the kernel
+        self.queue_writer(token);
+    }
+
+    /// Whoever is stopped by a budget, or was told that there is room, is written to without being asked for.
+    fn queue_writer(&mut self, token: Token) {
+        if let Some(link) = self.links.get_mut(token)
+            && link.is_behind
+            && link.is_writable
+            && !link.is_queued_writer
+        {
+            link.is_queued_writer = true;
+            self.writers.push(token);
         }
     }
 
@@ -326,7 +337,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
                 && link.linger_until == Some(when)
                 && let Mode::Lingering { reason } = link.mode
             {
-                self.release(token, reason);
+                self.leavers.push((token, reason));
             }
         }
         if self.leavers.is_empty() {
