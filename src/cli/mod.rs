@@ -12,6 +12,7 @@ mod units;
 
 use std::error::Error as _;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -86,8 +87,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) => {
             logging::finish();
             // nobody is left to be told that stderr is closed
-            let _ =
-                std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("error: {}\n", failure.line));
+            let _ = writeln!(std::io::stderr(), "error: {}", on_one_line(&failure.line));
             ExitCode::from(failure.code)
         }
     }
@@ -143,6 +143,12 @@ fn one_line(error: &clap::Error, words: &[OsString]) -> String {
             first.trim_start_matches("error: ").to_string()
         }
     }
+}
+
+/// Whatever was given may hold line ends and a terminal's commands; what is said of it is one line.
+fn on_one_line(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
 }
 
 /// Where a value came from, when nobody typed it.
