@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::Failure;
-use super::units::{Cidr, ListenAddress, OrOff, Size, Span};
+use super::units::{Cidr, Count, ListenAddress, OrOff, Size, Span};
 use crate::kernel::SocketOptions;
 use crate::protocol::{Flood, Offence, Penalty};
 use crate::relay::{Law, Limits};
@@ -76,7 +76,7 @@ pub struct ServeArgs {
 
     /// Peers at once [default: descriptor limit - 64, at most 65536]
     #[arg(long, value_name = "N", env = "PEER_RELAY_MAX_PEERS", help_heading = PEERS)]
-    pub max_peers: Option<usize>,
+    pub max_peers: Option<Count>,
 
     /// Peers at once from one IPv4 address or IPv6 /64, or off
     #[arg(long, value_name = "N", env = "PEER_RELAY_MAX_PEERS_PER_IP", default_value = "off", help_heading = PEERS)]
@@ -105,7 +105,7 @@ pub struct ServeArgs {
 
     /// Addresses shut out at once; beyond it the ban that ends soonest goes
     #[arg(long, value_name = "N", env = "PEER_RELAY_MAX_BANS", default_value = "65536", help_heading = LAW)]
-    pub max_bans: usize,
+    pub max_bans: Count,
 
     /// Addresses that are disconnected but never shut out; can be given several times [default: none]
     #[arg(long, value_name = "CIDR", env = "PEER_RELAY_NEVER_BAN", value_delimiter = ',', help_heading = LAW)]
@@ -264,10 +264,10 @@ impl ServeArgs {
                 max_payload: max_payload as u32, // at most MAX_PAYLOAD
                 max_skip: self.max_skip.0,
             },
-            max_peers: self.max_peers(descriptors, warnings)?,
+            max_peers: self.max_peers(descriptors, warnings),
             max_peers_per_ip: self.max_peers_per_ip.0.map(to_usize),
             ban_time: not_zero("--ban-time", self.ban_time, "--penalty has offences that are not banned")?,
-            max_bans: at_least_one("--max-bans", self.max_bans)?,
+            max_bans: self.max_bans.0,
             never_ban: self.never_ban.iter().map(|cidr| cidr.0).collect::<Vec<IpNet>>(),
             frame_timeout: not_zero("--frame-timeout", self.frame_timeout, "no frame comes in no time")?,
             idle_timeout: self.idle_timeout.0.map(|span| span.0),
@@ -281,17 +281,17 @@ impl ServeArgs {
         })
     }
 
-    fn max_peers(&self, descriptors: u64, warnings: &mut Vec<String>) -> Result<usize, Failure> {
+    fn max_peers(&self, descriptors: u64, warnings: &mut Vec<String>) -> usize {
         let possible = to_usize(descriptors.saturating_sub(OWN_DESCRIPTORS)).max(1);
         match self.max_peers {
-            None => Ok(possible.min(MAX_PEERS)),
-            Some(asked) if asked > possible => {
+            None => possible.min(MAX_PEERS),
+            Some(Count(asked)) if asked > possible => {
                 warnings.push(format!(
                     "--max-peers {asked}: lowered to {possible}, the descriptor limit is {descriptors}"
                 ));
-                Ok(possible)
+                possible
             }
-            Some(asked) => at_least_one("--max-peers", asked),
+            Some(Count(asked)) => asked,
         }
     }
 
@@ -340,10 +340,6 @@ fn at_most(option: &str, size: Size, most: u64) -> Result<u64, Failure> {
         return Err(Failure::usage(format!("{option} {size}: at most {}", Size(most))));
     }
     Ok(size.0)
-}
-
-fn at_least_one(option: &str, count: usize) -> Result<usize, Failure> {
-    if count == 0 { Err(Failure::usage(format!("{option} 0: need at least 1"))) } else { Ok(count) }
 }
 
 fn not_zero(option: &str, span: Span, why: &str) -> Result<Duration, Failure> {

@@ -20,6 +20,10 @@ pub struct Span(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrOff<T>(pub Option<T>);
 
+/// How many there may be: at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub usize);
+
 /// Where to listen: an address, with or without a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenAddress {
@@ -49,6 +53,9 @@ pub enum UnitError {
     /// Not a net.
     #[error("need an address or a CIDR, as in 192.0.2.0/24")]
     Cidr,
+    /// Not a number, or none.
+    #[error("need a whole number from 1 on")]
+    Count,
     /// Not a number and not `off`.
     #[error("need a whole number from 1 on, or off")]
     CountOrOff,
@@ -86,6 +93,14 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         humantime::parse_duration(text).map(Self).map_err(|_| UnitError::Span)
+    }
+}
+
+impl FromStr for Count {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        text.parse().ok().filter(|&count| count > 0).map(Self).ok_or(UnitError::Count)
     }
 }
 

@@ -17,3 +17,12 @@ fn what_is_said_of_odd_words_is_one_line() {
     );
     assert!(refused(&["--foo\nbar"]).starts_with("--foo\\nbar: no such option"));
 }
+
+#[test]
+fn a_count_that_is_none_is_told_what_is_needed() {
+    for option in ["--max-peers", "--max-bans"] {
+        for value in ["0", "x", "", "1k", "99999999999999999999999"] {
+            assert_eq!(refused(&[option, value]), format!("{option} {value}: need a whole number from 1 on"));
+        }
+    }
+}
