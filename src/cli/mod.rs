@@ -109,9 +109,13 @@ fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The command line, with variables read and not shown at every option.
+/// The command line, with variables read and not shown at every option. `-1` is a bad value, not an option.
 fn command() -> clap::Command {
-    let quiet = |command: clap::Command| command.mut_args(|arg| arg.hide_env(true));
+    let plain = |arg: clap::Arg| {
+        let takes_value = arg.get_action().takes_values();
+        arg.hide_env(true).allow_negative_numbers(takes_value)
+    };
+    let quiet = |command: clap::Command| command.mut_args(plain);
     quiet(Cli::command()).mut_subcommand("serve", quiet)
 }
 

@@ -26,3 +26,10 @@ fn a_count_that_is_none_is_told_what_is_needed() {
         }
     }
 }
+
+#[test]
+fn a_number_below_zero_is_the_options_bad_value() {
+    assert_eq!(refused(&["--max-peers", "-1"]), "--max-peers -1: need a whole number from 1 on");
+    let line = refused(&["serve", "--max-skip", "-5"]);
+    assert!(line.starts_with("--max-skip -5: need a number of bytes"), "{line}");
+}

@@ -99,7 +99,7 @@ impl Lines {
             if let Some(found) = found(&guard.0, guard.1) {
                 return found;
             }
-            let left = PATIENCE.checked_sub(began.elapsed());
+            let left = PATIENCE.checked_sub(began.elapsed()).filter(|_| !guard.1);
             let left = left.unwrap_or_else(|| panic!("{what} did not come:\n{}", guard.0.join("\n")));
             guard = change.wait_timeout(guard, left).unwrap().0;
         }
