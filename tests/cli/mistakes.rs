@@ -33,3 +33,13 @@ fn a_number_below_zero_is_the_options_bad_value() {
     let line = refused(&["serve", "--max-skip", "-5"]);
     assert!(line.starts_with("--max-skip -5: need a number of bytes"), "{line}");
 }
+
+#[test]
+fn the_largest_numbers_are_taken_and_added_up() {
+    let most = u64::MAX.to_string();
+    for option in ["--max-bans", "--retained-max", "--max-peers", "--max-skip", "--queue-hard"] {
+        let ran = run(&["--check", option, &most], &[]);
+        assert_eq!(ran.setting("--drain").0, "5s", "{option}");
+        assert!(ran.out.contains("worst-case memory: "), "{option}: {ran:?}");
+    }
+}
