@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use crate::support::run;
+use crate::support::{Relay, run};
 
 fn refused(args: &[&str]) -> String {
     run(args, &[]).error(2).into()
@@ -42,4 +42,14 @@ fn the_largest_numbers_are_taken_and_added_up() {
         assert_eq!(ran.setting("--drain").0, "5s", "{option}");
         assert!(ran.out.contains("worst-case memory: "), "{option}: {ran:?}");
     }
+}
+
+#[test]
+fn a_ban_for_a_hundred_thousand_years_can_be_told() {
+    let relay = Relay::start(&["--ban-time", "900000000h"]);
+    relay.ban([127, 0, 0, 2]);
+    relay.said(&["banned until=9999-12-31T23:59:59Z"]);
+    assert!(!relay.admits([127, 0, 0, 2]));
+    relay.said(&["reason=banned left="]);
+    assert!(relay.admits([127, 0, 0, 1]));
 }
