@@ -92,7 +92,9 @@ impl FromStr for Span {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        humantime::parse_duration(text).map(Self).map_err(|_| UnitError::Span)
+        let span = humantime::parse_duration(text).map_err(|_| UnitError::Span)?;
+        // less than a millisecond would have the loop do nothing but look at the clock
+        if span.subsec_nanos().is_multiple_of(1_000_000) { Ok(Self(span)) } else { Err(UnitError::Span) }
     }
 }
 
@@ -286,7 +288,7 @@ mod tests {
             assert_eq!(text.parse(), Ok(Span(Duration::from_millis(millis))));
             assert_eq!(text.parse(), Ok(OrOff(Some(Span(Duration::from_millis(millis))))));
         }
-        for text in ["", "10", "s", "-1s", "99999999999999999999h"] {
+        for text in ["", "10", "s", "-1s", "1ns", "1us", "99999999999999999999h"] {
             assert_eq!(text.parse::<Span>(), Err(UnitError::Span), "{text}");
         }
         for text in ["off", "0", "0s"] {

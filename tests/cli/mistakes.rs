@@ -53,3 +53,13 @@ fn a_ban_for_a_hundred_thousand_years_can_be_told() {
     relay.said(&["reason=banned left="]);
     assert!(relay.admits([127, 0, 0, 1]));
 }
+
+#[test]
+fn a_span_is_of_milliseconds_at_least() {
+    for option in ["--stats-every", "--ban-time", "--drain", "--idle-timeout"] {
+        assert_eq!(
+            refused(&[option, "1ns"]),
+            format!("{option} 1ns: need a number with ms, s, m or h, as in 10s")
+        );
+    }
+}
