@@ -78,6 +78,17 @@ impl Failure {
     fn failed(line: String) -> Self {
         Self { line, code: 1 }
     }
+
+    /// An option that contradicts another is looked for on the command line, unless it is said that it was
+    /// never there.
+    fn with_origin(self, words: &[OsString]) -> Self {
+        match self.line.split(' ').next() {
+            Some(option) if self.code == 2 => {
+                Self { line: format!("{}{}", self.line, origin(option, words)), ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// Runs the program with these words, the first being its own name.
@@ -105,7 +116,7 @@ fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
     let given = matches.subcommand_matches("serve").unwrap_or(&matches);
     let args =
         ServeArgs::from_arg_matches(given).map_err(|error| Failure::usage(one_line(&error, &words)))?;
-    serve::run(args, given)?;
+    serve::run(args, given).map_err(|failure| failure.with_origin(&words))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -157,7 +168,8 @@ fn on_one_line(text: &str) -> String {
 
 /// Where a value came from, when nobody typed it.
 fn origin(option: &str, words: &[OsString]) -> String {
-    let is_typed = words.iter().any(|word| word.to_string_lossy().starts_with(option));
+    let is_option = |word: &OsString| word.to_string_lossy().split('=').next() == Some(option);
+    let is_typed = words.iter().any(is_option);
     let variable = variable_of(option.trim_start_matches("--"));
     if is_typed || std::env::var_os(&variable).is_none() {
         return String::new();

@@ -63,3 +63,18 @@ fn a_span_is_of_milliseconds_at_least() {
         );
     }
 }
+
+#[test]
+fn what_nobody_typed_is_said_to_be_from_its_variable() {
+    let hard = run::<&str>(&[], &[("PEER_RELAY_QUEUE_HARD", OsStr::new("1M"))]);
+    assert!(hard.error(2).ends_with("at least 8000048 (from PEER_RELAY_QUEUE_HARD)"), "{hard:?}");
+    let network = run::<&str>(&[], &[("PEER_RELAY_NETWORK", OsStr::new("regtest"))]);
+    assert!(network.error(2).ends_with("(from PEER_RELAY_NETWORK)"), "{network:?}");
+    let soft = run(&["--queue-soft-time", "3s"], &[("PEER_RELAY_QUEUE_SOFT", OsStr::new("x"))]);
+    assert!(
+        soft.error(2).ends_with("(from PEER_RELAY_QUEUE_SOFT)"),
+        "another option's name is longer: {soft:?}"
+    );
+    let typed = run(&["--magic=x"], &[("PEER_RELAY_MAGIC", OsStr::new("y"))]);
+    assert!(typed.error(2).starts_with("--magic x: ") && !typed.err.contains("from"), "{typed:?}");
+}
