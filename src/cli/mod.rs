@@ -151,7 +151,15 @@ fn one_line(error: &clap::Error, words: &[OsString]) -> String {
             let hint = instead.map_or("--help shows all".into(), |other| format!("did you mean {other}?"));
             format!("{option}: no such option ({hint})")
         }
-        (ErrorKind::ArgumentConflict, Some(option)) => format!("{option}: can be given only once"),
+        (ErrorKind::ArgumentConflict, Some(option)) if error.get(ContextKind::PriorArg).is_some() => {
+            format!("{option}: can be given only once")
+        }
+        (ErrorKind::ArgumentConflict, _) => "serve: comes first, options behind it".into(),
+        (ErrorKind::InvalidSubcommand, _) => {
+            let word = context(ContextKind::InvalidSubcommand).unwrap_or_default();
+            format!("{word}: no such command (--help shows all)")
+        }
+        (ErrorKind::InvalidUtf8, _) => format!("{}: not UTF-8", not_utf8(words)),
         _ => {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or("the options make no sense");
@@ -164,6 +172,16 @@ fn one_line(error: &clap::Error, words: &[OsString]) -> String {
 fn on_one_line(text: &str) -> String {
     let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(shown).collect()
+}
+
+/// The word that is not UTF-8, or else the variable: clap does not say which.
+fn not_utf8(words: &[OsString]) -> String {
+    let word = words.iter().skip(1).find(|word| word.to_str().is_none());
+    let shown = word.map(|word| word.to_string_lossy().into_owned());
+    let is_ours = |name: &OsString| name.to_string_lossy().starts_with("PEER_RELAY_");
+    let mut variables = std::env::vars_os().filter(|(name, value)| is_ours(name) && value.to_str().is_none());
+    let variable = || variables.next().map(|(name, _)| name.to_string_lossy().into_owned());
+    shown.or_else(variable).unwrap_or_default()
 }
 
 /// Where a value came from, when nobody typed it.

@@ -78,3 +78,19 @@ fn what_nobody_typed_is_said_to_be_from_its_variable() {
     let typed = run(&["--magic=x"], &[("PEER_RELAY_MAGIC", OsStr::new("y"))]);
     assert!(typed.error(2).starts_with("--magic x: ") && !typed.err.contains("from"), "{typed:?}");
 }
+
+#[test]
+fn a_word_that_is_no_option_is_named_with_the_way_out() {
+    assert_eq!(refused(&["foo"]), "foo: no such command (--help shows all)");
+    assert_eq!(refused(&["--max-peer", "5"]), "--max-peer: no such option (did you mean --max-peers?)");
+    assert_eq!(refused(&["--max-peers", "5", "serve"]), "serve: comes first, options behind it");
+    assert_eq!(refused(&["--max-peers", "5", "--max-peers", "5"]), "--max-peers: can be given only once");
+}
+
+#[test]
+fn what_is_not_utf8_is_named() {
+    let words = [OsString::from("--drain"), OsString::from_vec(b"a\xffb".into())];
+    assert_eq!(run(&words, &[]).error(2), "a\u{fffd}b: not UTF-8");
+    let value = OsString::from_vec(b"\xff".into());
+    assert_eq!(run::<&str>(&[], &[("PEER_RELAY_MAGIC", &value)]).error(2), "PEER_RELAY_MAGIC: not UTF-8");
+}
