@@ -105,7 +105,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let parsed = command().try_get_matches_from(&words);
+    let parsed = command_for(&words).try_get_matches_from(&words);
     let matches = match parsed {
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let _ = error.print(); // to a closed stdout: then nobody wants it
@@ -128,6 +128,12 @@ fn command() -> clap::Command {
     };
     let quiet = |command: clap::Command| command.mut_args(plain);
     quiet(Cli::command()).mut_subcommand("serve", quiet)
+}
+
+/// Behind `serve` the options are its own: a bad variable that one of them replaces is nobody's business.
+fn command_for(words: &[OsString]) -> clap::Command {
+    let is_serve = words.get(1).is_some_and(|word| word == "serve");
+    if is_serve { command().mut_args(|arg| arg.env(None)) } else { command() }
 }
 
 /// clap's error, which is a page, in one line: the option, what was given, what is needed.

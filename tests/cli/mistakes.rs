@@ -94,3 +94,11 @@ fn what_is_not_utf8_is_named() {
     let value = OsString::from_vec(b"\xff".into());
     assert_eq!(run::<&str>(&[], &[("PEER_RELAY_MAGIC", &value)]).error(2), "PEER_RELAY_MAGIC: not UTF-8");
 }
+
+#[test]
+fn a_bad_variable_that_is_not_used_does_not_matter() {
+    for args in [["--check", "--max-peers", "3"].as_slice(), &["serve", "--check", "--max-peers", "3"]] {
+        let ran = run(args, &[("PEER_RELAY_MAX_PEERS", OsStr::new("x"))]);
+        assert_eq!(ran.setting("--max-peers"), ("3".into(), "command line".into()));
+    }
+}
