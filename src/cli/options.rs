@@ -154,7 +154,7 @@ pub struct ServeArgs {
     pub log_level: LogLevel,
 
     /// Say what all options come to and where each is from, and the memory it can take; then end
-    #[arg(long, help_heading = OUTPUT)]
+    #[arg(long, env = "PEER_RELAY_CHECK", value_parser = true_or_false, help_heading = OUTPUT)]
     pub check: bool,
 }
 
@@ -266,10 +266,14 @@ impl ServeArgs {
             },
             max_peers: self.max_peers(descriptors, warnings),
             max_peers_per_ip: self.max_peers_per_ip.0.map(to_usize),
-            ban_time: not_zero("--ban-time", self.ban_time, "--penalty has offences that are not banned")?,
+            ban_time: not_zero(
+                "--ban-time",
+                self.ban_time,
+                "; --penalty checksum=disconnect bans nobody for it",
+            )?,
             max_bans: self.max_bans.0,
             never_ban: self.never_ban.iter().map(|cidr| cidr.0).collect::<Vec<IpNet>>(),
-            frame_timeout: not_zero("--frame-timeout", self.frame_timeout, "no frame comes in no time")?,
+            frame_timeout: not_zero("--frame-timeout", self.frame_timeout, "")?,
             idle_timeout: self.idle_timeout.0.map(|span| span.0),
             queue_soft_bytes: to_usize(queue_soft),
             queue_soft_time: self.queue_soft_time.0,
@@ -335,6 +339,15 @@ impl ServeArgs {
     }
 }
 
+/// What the variable of an option without a value may say.
+fn true_or_false(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err("need true or false"),
+    }
+}
+
 fn at_most(option: &str, size: Size, most: u64) -> Result<u64, Failure> {
     if size.0 > most {
         return Err(Failure::usage(format!("{option} {size}: at most {}", Size(most))));
@@ -342,8 +355,11 @@ fn at_most(option: &str, size: Size, most: u64) -> Result<u64, Failure> {
     Ok(size.0)
 }
 
-fn not_zero(option: &str, span: Span, why: &str) -> Result<Duration, Failure> {
-    if span.0.is_zero() { Err(Failure::usage(format!("{option} {span}: {why}"))) } else { Ok(span.0) }
+fn not_zero(option: &str, span: Span, instead: &str) -> Result<Duration, Failure> {
+    if span.0.is_zero() {
+        return Err(Failure::usage(format!("{option} {span}: need at least 1ms{instead}")));
+    }
+    Ok(span.0)
 }
 
 /// A size beyond what this machine can address is as good as all it can.

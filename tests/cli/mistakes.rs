@@ -102,3 +102,22 @@ fn a_bad_variable_that_is_not_used_does_not_matter() {
         assert_eq!(ran.setting("--max-peers"), ("3".into(), "command line".into()));
     }
 }
+
+#[test]
+fn no_time_at_all_is_told_how_much_is_needed() {
+    assert_eq!(refused(&["--frame-timeout", "0"]), "--frame-timeout 0s: need at least 1ms");
+    let line = refused(&["--ban-time", "0"]);
+    assert_eq!(line, "--ban-time 0s: need at least 1ms; --penalty checksum=disconnect bans nobody for it");
+}
+
+#[test]
+fn check_has_a_variable_like_every_option() {
+    for yes in ["1", "true"] {
+        let ran = run::<&str>(&[], &[("PEER_RELAY_CHECK", OsStr::new(yes))]);
+        assert!(ran.out.contains("worst-case memory"), "{ran:?}");
+    }
+    let off = run(&["--magic", "x"], &[("PEER_RELAY_CHECK", OsStr::new("0"))]);
+    assert!(off.error(2).starts_with("--magic x"), "{off:?}");
+    let odd = run::<&str>(&[], &[("PEER_RELAY_CHECK", OsStr::new("perhaps"))]);
+    assert_eq!(odd.error(2), "--check perhaps: need true or false (from PEER_RELAY_CHECK)");
+}
