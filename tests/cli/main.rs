@@ -1,5 +1,7 @@
 //! The program as its operator meets it: the real binary, its options, its lines and its ban file. Knows
 //! nothing of the crate but how a frame is encoded.
 
+mod bans;
 mod mistakes;
 mod support;
+
