@@ -2,6 +2,9 @@
 //! nothing of the crate but how a frame is encoded.
 
 mod bans;
+mod listening;
+mod live;
+mod log;
 mod mistakes;
 mod support;
-
+mod usage;
