@@ -39,6 +39,17 @@ fn another_hosts_address_is_told_with_the_way_out() {
 }
 
 #[test]
+fn a_link_local_address_needs_its_interface() {
+    if !has_ipv6() {
+        return;
+    }
+    let ran = run(&["--listen", "[fe80::1]:0"], &[]);
+    assert!(ran.error(1).ends_with("needs its interface's number, as in [fe80::1%2]:7333"), "{ran:?}");
+    let ran = run(&["--check", "--listen", "[fe80::1%1]:7333"], &[]);
+    assert_eq!(ran.setting("--listen").0, "[fe80::1%1]:7333");
+}
+
+#[test]
 fn port_0_tells_the_real_port() {
     let relay = Relay::start(&["--listen", "127.0.0.1:0"]);
     let line = &relay.listening()[0];
