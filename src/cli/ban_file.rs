@@ -77,7 +77,7 @@ pub fn load(path: &Path, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, 
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             return match parent {
                 Some(parent) if !parent.is_dir() => Err(Failure::failed(format!(
-                    "ban file {name}: there is no directory {}",
+                    "ban file {name}: there is no directory {}; make it, or name another place",
                     parent.display()
                 ))),
                 _ => Ok(Vec::new()),
@@ -193,10 +193,17 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let beside = PathBuf::from(name);
-    let mut file = File::create(&beside)?;
+    let written = write_whole(&beside, text).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside); // half a list is of no use; it may not even have been made
+    }
+    written
+}
+
+fn write_whole(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
     file.write_all(text)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
+    file.sync_all()
 }
 
 fn complain(path: &Path, error: &io::Error) {

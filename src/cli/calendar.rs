@@ -4,6 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::time::Instant;
 
+/// 9999-12-31T23:59:59Z, as far as RFC 3339 goes. humantime panics beyond it.
+const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
+
 /// A moment of the relay's clock and the calendar time it was. Read once, at the start: a calendar that is
 /// set forth or back later moves no deadline.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +26,11 @@ impl Calendar {
         self.was + moment.since(self.at)
     }
 
-    /// A moment to the second, in UTC: `2026-11-20T12:10:00Z`.
+    /// A moment to the second, in UTC: `2026-11-20T12:10:00Z`. What is later than a year of four digits can
+    /// say is the last of its seconds.
     pub fn text(&self, moment: Instant) -> String {
-        humantime::format_rfc3339_seconds(self.time_of(moment)).to_string()
+        let last = UNIX_EPOCH + LAST_SECOND;
+        humantime::format_rfc3339_seconds(self.time_of(moment).min(last)).to_string()
     }
 
     /// A moment in milliseconds since 1970.
@@ -54,5 +59,6 @@ mod tests {
         assert_eq!(calendar.moment_of_unix_ms(1_790_000_600_000), moment);
         assert_eq!(calendar.moment_of_unix_ms(5), Instant::START);
         assert_eq!(calendar.text(moment), "2026-09-21T14:23:20Z");
+        assert_eq!(calendar.text(Instant::START + Duration::MAX), "9999-12-31T23:59:59Z");
     }
 }

@@ -31,18 +31,20 @@ pub fn report(settings: &Settings, given: &ArgMatches) -> String {
 /// The most memory this can take, line by line.
 pub fn memory(settings: &Settings) -> String {
     let limits = &settings.limits;
-    let peers = limits.max_peers as u64 * PEER_BYTES;
+    let peers = (limits.max_peers as u64).saturating_mul(PEER_BYTES);
     let retained = limits.retained_max_bytes as u64;
     let largest = Header::LEN as u64 + u64::from(limits.decoder.max_payload);
     // the scratch buffer, and a turn's log: a short one, one more read, and the largest frame in it, twice
     // while it is moved into chunks
     let turn = READ_BYTES as u64 + 2 * (LOG_ENOUGH_BYTES as u64 + READ_BYTES as u64 + largest);
-    let fixed = PROGRAM_BYTES + turn + limits.max_bans as u64 * BAN_BYTES;
+    // an operator may allow more than there is
+    let bans = (limits.max_bans as u64).saturating_mul(BAN_BYTES);
+    let fixed = bans.saturating_add(PROGRAM_BYTES + turn);
     let in_mib = |bytes: u64| in_binary(bytes);
     format!(
         "worst-case memory: {} = peers {} x {PEER_BYTES} B ({}) + retained {} + fixed {}; \
          the kernel's socket buffers come on top\n",
-        in_mib(peers + retained + fixed),
+        in_mib(peers.saturating_add(retained).saturating_add(fixed)),
         limits.max_peers,
         in_mib(peers),
         in_mib(retained),

@@ -12,6 +12,7 @@ mod units;
 
 use std::error::Error as _;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -77,6 +78,17 @@ impl Failure {
     fn failed(line: String) -> Self {
         Self { line, code: 1 }
     }
+
+    /// An option that contradicts another is looked for on the command line, unless it is said that it was
+    /// never there.
+    fn with_origin(self, words: &[OsString]) -> Self {
+        match self.line.split(' ').next() {
+            Some(option) if self.code == 2 => {
+                Self { line: format!("{}{}", self.line, origin(option, words)), ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// Runs the program with these words, the first being its own name.
@@ -86,15 +98,14 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) => {
             logging::finish();
             // nobody is left to be told that stderr is closed
-            let _ =
-                std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("error: {}\n", failure.line));
+            let _ = writeln!(std::io::stderr(), "error: {}", on_one_line(&failure.line));
             ExitCode::from(failure.code)
         }
     }
 }
 
 fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let parsed = command().try_get_matches_from(&words);
+    let parsed = command_for(&words).try_get_matches_from(&words);
     let matches = match parsed {
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let _ = error.print(); // to a closed stdout: then nobody wants it
@@ -105,14 +116,24 @@ fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
     let given = matches.subcommand_matches("serve").unwrap_or(&matches);
     let args =
         ServeArgs::from_arg_matches(given).map_err(|error| Failure::usage(one_line(&error, &words)))?;
-    serve::run(args, given)?;
+    serve::run(args, given).map_err(|failure| failure.with_origin(&words))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The command line, with variables read and not shown at every option.
+/// The command line, with variables read and not shown at every option. `-1` is a bad value, not an option.
 fn command() -> clap::Command {
-    let quiet = |command: clap::Command| command.mut_args(|arg| arg.hide_env(true));
+    let plain = |arg: clap::Arg| {
+        let takes_value = arg.get_action().takes_values();
+        arg.hide_env(true).allow_negative_numbers(takes_value)
+    };
+    let quiet = |command: clap::Command| command.mut_args(plain);
     quiet(Cli::command()).mut_subcommand("serve", quiet)
+}
+
+/// Behind `serve` the options are its own: a bad variable that one of them replaces is nobody's business.
+fn command_for(words: &[OsString]) -> clap::Command {
+    let is_serve = words.get(1).is_some_and(|word| word == "serve");
+    if is_serve { command().mut_args(|arg| arg.env(None)) } else { command() }
 }
 
 /// clap's error, which is a page, in one line: the option, what was given, what is needed.
@@ -136,7 +157,15 @@ fn one_line(error: &clap::Error, words: &[OsString]) -> String {
             let hint = instead.map_or("--help shows all".into(), |other| format!("did you mean {other}?"));
             format!("{option}: no such option ({hint})")
         }
-        (ErrorKind::ArgumentConflict, Some(option)) => format!("{option}: can be given only once"),
+        (ErrorKind::ArgumentConflict, Some(option)) if error.get(ContextKind::PriorArg).is_some() => {
+            format!("{option}: can be given only once")
+        }
+        (ErrorKind::ArgumentConflict, _) => "serve: comes first, options behind it".into(),
+        (ErrorKind::InvalidSubcommand, _) => {
+            let word = context(ContextKind::InvalidSubcommand).unwrap_or_default();
+            format!("{word}: no such command (--help shows all)")
+        }
+        (ErrorKind::InvalidUtf8, _) => format!("{}: not UTF-8", not_utf8(words)),
         _ => {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or("the options make no sense");
@@ -145,9 +174,26 @@ fn one_line(error: &clap::Error, words: &[OsString]) -> String {
     }
 }
 
+/// Whatever was given may hold line ends and a terminal's commands; what is said of it is one line.
+fn on_one_line(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
+/// The word that is not UTF-8, or else the variable: clap does not say which.
+fn not_utf8(words: &[OsString]) -> String {
+    let word = words.iter().skip(1).find(|word| word.to_str().is_none());
+    let shown = word.map(|word| word.to_string_lossy().into_owned());
+    let is_ours = |name: &OsString| name.to_string_lossy().starts_with("PEER_RELAY_");
+    let mut variables = std::env::vars_os().filter(|(name, value)| is_ours(name) && value.to_str().is_none());
+    let variable = || variables.next().map(|(name, _)| name.to_string_lossy().into_owned());
+    shown.or_else(variable).unwrap_or_default()
+}
+
 /// Where a value came from, when nobody typed it.
 fn origin(option: &str, words: &[OsString]) -> String {
-    let is_typed = words.iter().any(|word| word.to_string_lossy().starts_with(option));
+    let is_option = |word: &OsString| word.to_string_lossy().split('=').next() == Some(option);
+    let is_typed = words.iter().any(is_option);
     let variable = variable_of(option.trim_start_matches("--"));
     if is_typed || std::env::var_os(&variable).is_none() {
         return String::new();
@@ -180,9 +226,6 @@ mod tests {
     fn every_option_reads_the_variable_named_after_it() {
         for arg in ServeArgs::augment_args(clap::Command::new("serve")).get_arguments() {
             let name = arg.get_long().unwrap();
-            if name == "check" {
-                continue;
-            }
             assert_eq!(arg.get_env().unwrap().to_str().unwrap(), variable_of(name));
         }
     }

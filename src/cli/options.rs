@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::Failure;
-use super::units::{Cidr, ListenAddress, OrOff, Size, Span};
+use super::units::{Cidr, Count, ListenAddress, OrOff, Size, Span};
 use crate::kernel::SocketOptions;
 use crate::protocol::{Flood, Offence, Penalty};
 use crate::relay::{Law, Limits};
@@ -78,7 +78,7 @@ pub struct ServeArgs {
 
     /// Peers at once [default: descriptor limit - 64, at most 65536]
     #[arg(long, value_name = "N", env = "PEER_RELAY_MAX_PEERS", help_heading = PEERS)]
-    pub max_peers: Option<usize>,
+    pub max_peers: Option<Count>,
 
     /// Peers at once from one IPv4 address or IPv6 /64, or off
     #[arg(long, value_name = "N", env = "PEER_RELAY_MAX_PEERS_PER_IP", default_value = "off", help_heading = PEERS)]
@@ -107,7 +107,7 @@ pub struct ServeArgs {
 
     /// Addresses shut out at once; beyond it the ban that ends soonest goes
     #[arg(long, value_name = "N", env = "PEER_RELAY_MAX_BANS", default_value = "65536", help_heading = LAW)]
-    pub max_bans: usize,
+    pub max_bans: Count,
 
     /// Addresses that are disconnected but never shut out; can be given several times [default: none]
     #[arg(long, value_name = "CIDR", env = "PEER_RELAY_NEVER_BAN", value_delimiter = ',', help_heading = LAW)]
@@ -156,7 +156,7 @@ pub struct ServeArgs {
     pub log_level: LogLevel,
 
     /// Say what all options come to and where each is from, and the memory it can take; then end
-    #[arg(long, help_heading = OUTPUT)]
+    #[arg(long, env = "PEER_RELAY_CHECK", value_parser = true_or_false, help_heading = OUTPUT)]
     pub check: bool,
 }
 
@@ -266,12 +266,16 @@ impl ServeArgs {
                 max_payload: max_payload as u32, // at most MAX_PAYLOAD
                 max_skip: self.max_skip.0,
             },
-            max_peers: self.max_peers(descriptors, warnings)?,
+            max_peers: self.max_peers(descriptors, warnings),
             max_peers_per_ip: self.max_peers_per_ip.0.map(to_usize),
-            ban_time: not_zero("--ban-time", self.ban_time, "--penalty has offences that are not banned")?,
-            max_bans: at_least_one("--max-bans", self.max_bans)?,
+            ban_time: not_zero(
+                "--ban-time",
+                self.ban_time,
+                "; --penalty checksum=disconnect bans nobody for it",
+            )?,
+            max_bans: self.max_bans.0,
             never_ban: self.never_ban.iter().map(|cidr| cidr.0).collect::<Vec<IpNet>>(),
-            frame_timeout: not_zero("--frame-timeout", self.frame_timeout, "no frame comes in no time")?,
+            frame_timeout: not_zero("--frame-timeout", self.frame_timeout, "")?,
             idle_timeout: self.idle_timeout.0.map(|span| span.0),
             queue_soft_bytes: to_usize(queue_soft),
             queue_soft_time: self.queue_soft_time.0,
@@ -283,17 +287,17 @@ impl ServeArgs {
         })
     }
 
-    fn max_peers(&self, descriptors: u64, warnings: &mut Vec<String>) -> Result<usize, Failure> {
+    fn max_peers(&self, descriptors: u64, warnings: &mut Vec<String>) -> usize {
         let possible = to_usize(descriptors.saturating_sub(OWN_DESCRIPTORS)).max(1);
         match self.max_peers {
-            None => Ok(possible.min(MAX_PEERS)),
-            Some(asked) if asked > possible => {
+            None => possible.min(MAX_PEERS),
+            Some(Count(asked)) if asked > possible => {
                 warnings.push(format!(
                     "--max-peers {asked}: lowered to {possible}, the descriptor limit is {descriptors}"
                 ));
-                Ok(possible)
+                possible
             }
-            Some(asked) => at_least_one("--max-peers", asked),
+            Some(Count(asked)) => asked,
         }
     }
 
@@ -337,6 +341,15 @@ impl ServeArgs {
     }
 }
 
+/// What the variable of an option without a value may say.
+fn true_or_false(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err("need true or false"),
+    }
+}
+
 fn at_most(option: &str, size: Size, most: u64) -> Result<u64, Failure> {
     if size.0 > most {
         return Err(Failure::usage(format!("{option} {size}: at most {}", Size(most))));
@@ -344,12 +357,11 @@ fn at_most(option: &str, size: Size, most: u64) -> Result<u64, Failure> {
     Ok(size.0)
 }
 
-fn at_least_one(option: &str, count: usize) -> Result<usize, Failure> {
-    if count == 0 { Err(Failure::usage(format!("{option} 0: need at least 1"))) } else { Ok(count) }
-}
-
-fn not_zero(option: &str, span: Span, why: &str) -> Result<Duration, Failure> {
-    if span.0.is_zero() { Err(Failure::usage(format!("{option} {span}: {why}"))) } else { Ok(span.0) }
+fn not_zero(option: &str, span: Span, instead: &str) -> Result<Duration, Failure> {
+    if span.0.is_zero() {
+        return Err(Failure::usage(format!("{option} {span}: need at least 1ms{instead}")));
+    }
+    Ok(span.0)
 }
 
 /// A size beyond what this machine can address is as good as all it can.

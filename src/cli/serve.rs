@@ -196,17 +196,26 @@ fn family(at: SocketAddr, all: &[SocketAddr]) -> Family {
 fn cannot_listen(at: SocketAddr, error: &io::Error) -> Failure {
     let why = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("address in use (another relay? --listen {}:0 takes a free port)", bracketed(at))
+            let free = with_port(at, 0);
+            format!("address in use (another relay? --listen {free} takes a free port)")
         }
         io::ErrorKind::AddrNotAvailable => "no such address on this machine (0.0.0.0 is all of them)".into(),
         io::ErrorKind::PermissionDenied => "not permitted (ports below 1024 are root's)".into(),
+        io::ErrorKind::InvalidInput if lacks_interface(at) => {
+            "a link-local address needs its interface's number, as in [fe80::1%2]:7333".into()
+        }
         _ => error.to_string(),
     };
     Failure::failed(format!("cannot listen on {at}: {why}"))
 }
 
-fn bracketed(at: SocketAddr) -> String {
-    if at.is_ipv6() { format!("[{}]", at.ip()) } else { at.ip().to_string() }
+fn with_port(mut at: SocketAddr, port: u16) -> SocketAddr {
+    at.set_port(port);
+    at
+}
+
+fn lacks_interface(at: SocketAddr) -> bool {
+    matches!(at, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0)
 }
 
 /// What an operator wants to know first.

@@ -20,11 +20,15 @@ pub struct Span(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrOff<T>(pub Option<T>);
 
+/// How many there may be: at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub usize);
+
 /// Where to listen: an address, with or without a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenAddress {
-    ip: IpAddr,
-    port: Option<u16>,
+    at: SocketAddr,
+    has_port: bool,
 }
 
 /// A net, or a single address.
@@ -49,6 +53,9 @@ pub enum UnitError {
     /// Not a net.
     #[error("need an address or a CIDR, as in 192.0.2.0/24")]
     Cidr,
+    /// Not a number, or none.
+    #[error("need a whole number from 1 on")]
+    Count,
     /// Not a number and not `off`.
     #[error("need a whole number from 1 on, or off")]
     CountOrOff,
@@ -85,7 +92,17 @@ impl FromStr for Span {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        humantime::parse_duration(text).map(Self).map_err(|_| UnitError::Span)
+        let span = humantime::parse_duration(text).map_err(|_| UnitError::Span)?;
+        // less than a millisecond would have the loop do nothing but look at the clock
+        if span.subsec_nanos().is_multiple_of(1_000_000) { Ok(Self(span)) } else { Err(UnitError::Span) }
+    }
+}
+
+impl FromStr for Count {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        text.parse().ok().filter(|&count| count > 0).map(Self).ok_or(UnitError::Count)
     }
 }
 
@@ -131,11 +148,18 @@ impl FromStr for OrOff<Size> {
 
 impl ListenAddress {
     /// The loopback address, at the network's port.
-    pub const LOOPBACK: Self = Self { ip: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port: None };
+    pub const LOOPBACK: Self = Self::without_port(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
     /// With the port given, or else this one.
-    pub fn or_port(self, port: u16) -> SocketAddr {
-        SocketAddr::new(self.ip, self.port.unwrap_or(port))
+    pub fn or_port(mut self, port: u16) -> SocketAddr {
+        if !self.has_port {
+            self.at.set_port(port);
+        }
+        self.at
+    }
+
+    const fn without_port(ip: IpAddr) -> Self {
+        Self { at: SocketAddr::new(ip, 0), has_port: false }
     }
 }
 
@@ -144,14 +168,14 @@ impl FromStr for ListenAddress {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         if let Ok(at) = text.parse::<SocketAddr>() {
-            return Ok(Self { ip: at.ip(), port: Some(at.port()) });
+            return Ok(Self { at, has_port: true });
         }
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let ip = match bare {
             Some(v6) => v6.parse().map(IpAddr::V6).map_err(|_| UnitError::Address)?,
             None => text.parse().map_err(|_| UnitError::Address)?,
         };
-        Ok(Self { ip, port: None })
+        Ok(Self::without_port(ip))
     }
 }
 
@@ -271,7 +295,7 @@ mod tests {
             assert_eq!(text.parse(), Ok(Span(Duration::from_millis(millis))));
             assert_eq!(text.parse(), Ok(OrOff(Some(Span(Duration::from_millis(millis))))));
         }
-        for text in ["", "10", "s", "-1s", "99999999999999999999h"] {
+        for text in ["", "10", "s", "-1s", "1ns", "1us", "99999999999999999999h"] {
             assert_eq!(text.parse::<Span>(), Err(UnitError::Span), "{text}");
         }
         for text in ["off", "0", "0s"] {
@@ -289,6 +313,7 @@ mod tests {
         assert_eq!(at("::"), Ok("[::]:7333".into()));
         assert_eq!(at("[::1]"), Ok("[::1]:7333".into()));
         assert_eq!(at("[::1]:80"), Ok("[::1]:80".into()));
+        assert_eq!(at("[fe80::1%2]:80"), Ok("[fe80::1%2]:80".into()), "with its interface");
         for text in ["", "localhost", "127.0.0.1:", "127.0.0.1:65536", "[127.0.0.1]", "::1:80x", ":7333"] {
             assert_eq!(at(text), Err(UnitError::Address), "{text}");
         }

@@ -1,0 +1,10 @@
+//! The program as its operator meets it: the real binary, its options, its lines and its ban file. Knows
+//! nothing of the crate but how a frame is encoded.
+
+mod bans;
+mod listening;
+mod live;
+mod log;
+mod mistakes;
+mod support;
+mod usage;
