@@ -1,7 +1,7 @@
 //! The kernel's TCP. The only file that names mio or opens a socket; knows no peer and no rule.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant as SystemInstant};
 
@@ -42,7 +42,8 @@ pub struct KernelStack {
 /// How every connection's socket is set up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SocketOptions {
-    /// Silence after which the other host is asked whether it is there. It is given up after twice that.
+    /// Silence after which the other host is asked whether it is there; whole seconds, at least one. It is
+    /// given up after twice that.
     pub keepalive: Option<Duration>,
     /// `SO_RCVBUF`, bytes; else the kernel sizes it as it sees fit.
     pub recv_buffer: Option<usize>,
@@ -76,8 +77,7 @@ impl KernelStack {
         })
     }
 
-    /// Listens at an address; with port 0 the kernel picks one. Says where. `only_v6`: an IPv6 wildcard does
-    /// not take IPv4 too.
+    /// Listens at an address; with port 0 the kernel picks one. Says where.
     pub fn listen(&mut self, at: SocketAddr, family: Family) -> io::Result<SocketAddr> {
         let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
@@ -153,7 +153,7 @@ impl Stack for KernelStack {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.is_ready = false,
                 accepted => {
                     let (stream, from) = accepted?;
-                    return Ok((stream, SocketAddr::new(from.ip().to_canonical(), from.port())));
+                    return Ok((stream, unmapped(from)));
                 }
             }
         }
@@ -220,6 +220,14 @@ impl SocketOptions {
             socket.set_send_buffer_size(bytes)?;
         }
         Ok(())
+    }
+}
+
+/// An IPv4 client of a dual-stack listener is an IPv4 client. Everybody else stays as he is, scope and all.
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
     }
 }
 

@@ -358,7 +358,7 @@ fn once_the_log_is_long_the_unread_wait_and_are_first_in_the_next_turn() {
 
 #[test]
 fn whoever_is_over_its_rate_is_not_read_and_resumes_by_itself() {
-    let mut house = House::with(Limits { rate_messages: Some(10), ..limits() });
+    let mut house = House::with(Limits { rate_messages: std::num::NonZeroU64::new(10), ..limits() });
     let [fast, reader] = house.guests();
     fast.send(&(0..40).flat_map(|number| frame(1, number, 100)).collect::<Vec<_>>());
     house.rest();

@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant as SystemInstant};
 
@@ -47,18 +47,25 @@ struct Row {
 pub struct BanFile {
     path: PathBuf,
     calendar: Calendar,
-    /// The list's state that was last handed to be written.
-    saved: u64,
+    /// The list's state that was last handed to be written; none when the file may say otherwise.
+    saved: Option<u64>,
     due: Option<Instant>,
     not_before: Instant,
     writer: Option<Writer>,
 }
 
+/// Nothing is being written, and the last time it went well.
+const IDLE: u8 = 0;
+/// The list is being written.
+const BUSY: u8 = 1;
+/// The last list could not be written.
+const FAILED: u8 = 2;
+
 /// The thread that writes: a slow disk does not stop the loop.
 #[derive(Debug)]
 struct Writer {
     jobs: SyncSender<Vec<u8>>,
-    has_failed: Arc<AtomicBool>,
+    state: Arc<AtomicU8>,
     thread: JoinHandle<()>,
 }
 
@@ -97,14 +104,15 @@ pub fn load(path: &Path, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, 
 }
 
 impl BanFile {
-    /// Keeps the file at `path` like the list, from its present state on.
+    /// Keeps the file at `path` like the list. What was loaded is written back soon: without the bans that
+    /// have ended, and none longer than a new one.
     pub fn keep(path: PathBuf, calendar: Calendar, list: &BanList) -> Result<Self, Failure> {
         let writer = Writer::start(path.clone())
             .map_err(|error| Failure::failed(format!("cannot start the ban file's thread: {error}")))?;
         Ok(Self {
             path,
             calendar,
-            saved: list.changes(),
+            saved: list.is_empty().then(|| list.changes()),
             due: None,
             not_before: Instant::START,
             writer: Some(writer),
@@ -118,35 +126,43 @@ impl BanFile {
 
     /// Between turns: has the list changed, and is it time to write it?
     pub fn tick(&mut self, now: Instant, list: &BanList) {
+        if self.due.is_none() && self.saved != Some(list.changes()) {
+            self.due = Some((now + GATHER).max(self.not_before));
+        }
+        let Some(writer) = self.writer.as_ref().filter(|_| self.due.is_some_and(|due| due <= now)) else {
+            return;
+        };
+        self.due = None;
+        match writer.state.load(Ordering::Relaxed) {
+            FAILED => {
+                writer.state.store(IDLE, Ordering::Relaxed);
+                self.saved = None;
+                self.due = Some(now + RETRY_AFTER);
+            }
+            BUSY => self.due = Some(now + GATHER),
+            _ if self.saved != Some(list.changes()) => self.save(now, list),
+            _ => {}
+        }
+    }
+
+    fn save(&mut self, now: Instant, list: &BanList) {
         let Some(writer) = &self.writer else { return };
-        if writer.has_failed.swap(false, Ordering::Relaxed) {
-            self.saved = u64::MAX; // not what the file says
-            self.not_before = now + RETRY_AFTER;
-        }
-        if self.saved == list.changes() {
-            return;
-        }
-        let due = *self.due.get_or_insert((now + GATHER).max(self.not_before));
-        if now < due {
-            return;
-        }
         let began = SystemInstant::now();
         let text = render(list, &self.calendar);
-        let cost = began.elapsed();
-        self.due = None;
-        self.not_before = now + cost * COST_RATIO;
-        match writer.jobs.try_send(text) {
-            Ok(()) => self.saved = list.changes(),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {} // still busy: soon again
+        self.not_before = now + began.elapsed() * COST_RATIO;
+        writer.state.store(BUSY, Ordering::Relaxed);
+        if writer.jobs.send(text).is_ok() {
+            self.saved = Some(list.changes());
         }
+        self.due = Some(now + GATHER); // to see how it went
     }
 
     /// At the end: writes the list now, and waits for it.
     pub fn finish(mut self, list: &BanList) {
-        if let Some(Writer { jobs, thread, has_failed }) = self.writer.take() {
+        if let Some(Writer { jobs, thread, state }) = self.writer.take() {
             drop(jobs);
-            let is_written = thread.join().is_ok() && !has_failed.load(Ordering::Relaxed);
-            if is_written && self.saved == list.changes() {
+            let is_written = thread.join().is_ok() && state.load(Ordering::Relaxed) == IDLE;
+            if is_written && self.saved == Some(list.changes()) {
                 return;
             }
         }
@@ -159,17 +175,18 @@ impl BanFile {
 impl Writer {
     fn start(path: PathBuf) -> io::Result<Self> {
         let (jobs, to_write) = sync_channel::<Vec<u8>>(1);
-        let has_failed = Arc::new(AtomicBool::new(false));
-        let failed = Arc::clone(&has_failed);
+        let state = Arc::new(AtomicU8::new(IDLE));
+        let outcome = Arc::clone(&state);
         let thread = thread::Builder::new().name("ban file".into()).spawn(move || {
             for text in to_write {
-                if let Err(error) = replace(&path, &text) {
+                let written = replace(&path, &text);
+                outcome.store(if written.is_ok() { IDLE } else { FAILED }, Ordering::Relaxed);
+                if let Err(error) = written {
                     complain(&path, &error);
-                    failed.store(true, Ordering::Relaxed);
                 }
             }
         })?;
-        Ok(Self { jobs, has_failed, thread })
+        Ok(Self { jobs, state, thread })
     }
 }
 

@@ -88,7 +88,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_QUEUE_SOFT", help_heading = PEERS)]
     pub queue_soft: Option<Size>,
 
-    /// How long it may
+    /// How long a peer's write queue may pin more than --queue-soft
     #[arg(long, value_name = "DURATION", env = "PEER_RELAY_QUEUE_SOFT_TIME", default_value = "10s", help_heading = PEERS)]
     pub queue_soft_time: Span,
 
@@ -250,7 +250,8 @@ impl ServeArgs {
         if queue_soft > queue_hard {
             let given = Size(queue_soft);
             return Err(Failure::usage(format!(
-                "--queue-soft {given}: must not be above --queue-hard, {queue_hard}"
+                "--queue-soft {given}: must not be above --queue-hard, {}",
+                Size(queue_hard)
             )));
         }
         let retained_least = largest + FRAME_OVERHEAD;

@@ -239,7 +239,7 @@ fn introduce(settings: &Settings, listening: &[(SocketAddr, &'static str)], bans
     );
     log::info!("law: {}", law_text(settings));
     if bans > 0 {
-        log::info!("{bans} bans loaded");
+        log::info!("bans loaded: {bans}");
     }
     for (at, note) in listening {
         logging::out(format!("listening on {at}{note}"));

@@ -83,8 +83,8 @@ impl Room {
     /// Shuts an address out, and with it everybody who is connected from there.
     fn ban(&mut self, from: Token, offence: Offence, detail: impl Display) {
         let who = self.peer(from).who();
-        let ip = who.address.ip().to_canonical();
-        if self.limits.never_ban.iter().any(|net| net.contains(&ip)) {
+        let ip = who.address.ip();
+        if self.is_never_banned(ip) {
             return self.disconnect(from, offence, detail);
         }
         let address = AddressKey::of(ip);
@@ -95,7 +95,9 @@ impl Room {
         self.events.push(self.now, Kind::Banned, event);
         self.leave(from, Reason::Banned(offence));
         for token in self.addresses.tokens(address).collect::<Vec<_>>() {
-            self.leave(token, Reason::AddressBanned);
+            if !self.is_never_banned(self.peers[token.index()].address.ip()) {
+                self.leave(token, Reason::AddressBanned);
+            }
         }
     }
 }

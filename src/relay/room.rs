@@ -4,7 +4,7 @@
 //! The room is the half of the relay that a protocol may touch, through [`Outbox`]. What is written to whom
 //! at the end of a turn is in `turn.rs`, what an offence costs in `judging.rs`, who has to go in `ending.rs`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use slab::Slab;
 
@@ -76,7 +76,7 @@ impl Room {
     pub fn admit(&mut self, address: SocketAddr) -> Result<Token, Refusal> {
         assert!(self.turn.is_over() && self.log.is_empty(), "accept comes last in a turn");
         let key = AddressKey::of(address.ip());
-        if let Err(refusal) = self.may_enter(key) {
+        if let Err(refusal) = self.may_enter(key, address.ip()) {
             self.refuse(address, refusal);
             return Err(refusal);
         }
@@ -252,8 +252,16 @@ impl Room {
         peer.counted = memory;
     }
 
-    fn may_enter(&self, key: AddressKey) -> Result<(), Refusal> {
-        if let Some(ban) = self.bans.get(self.now, key) {
+    /// Whether an address is not to be shut out, whoever else of its net is.
+    pub(super) fn is_never_banned(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.limits.never_ban.iter().any(|net| net.contains(&ip))
+    }
+
+    fn may_enter(&self, key: AddressKey, ip: IpAddr) -> Result<(), Refusal> {
+        if let Some(ban) = self.bans.get(self.now, key)
+            && !self.is_never_banned(ip)
+        {
             return Err(Refusal::Banned { left: ban.until.since(self.now), offence: ban.offence });
         }
         if self.limits.max_peers_per_ip.is_some_and(|max| self.addresses.count(key) >= max) {

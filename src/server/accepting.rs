@@ -55,8 +55,11 @@ impl Accepting {
     /// Whether to go on with the next connection.
     pub fn note_failure(&mut self, now: Instant, error: &io::Error) -> bool {
         match error.kind() {
-            // its fault or nobody's: that one connection is over before it began
-            io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => true,
+            // its fault or nobody's: that one connection is over before it began, as accept(2) tells
+            io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted => true,
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => true,
             io::ErrorKind::WouldBlock => {
                 self.is_ready = false;
                 self.retry_at = None;

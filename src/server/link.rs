@@ -10,8 +10,6 @@ use crate::time::Instant;
 pub(super) struct Link<T> {
     pub stream: T,
     pub mode: Mode,
-    /// When a lingering connection is closed.
-    pub linger_until: Option<Instant>,
     /// It may have bytes.
     pub is_readable: bool,
     /// It may take bytes.
@@ -32,8 +30,8 @@ pub(super) struct Link<T> {
 pub(super) enum Mode {
     /// What it sends is the relay's.
     Talking,
-    /// We have sent our end; what it still sends is read and forgotten.
-    Lingering { reason: Reason },
+    /// We have sent our end; what it still sends is read and forgotten until then.
+    Lingering { reason: Reason, until: Instant },
 }
 
 /// Links by token.
@@ -46,7 +44,6 @@ impl<T> Link<T> {
         Self {
             stream,
             mode: Mode::Talking,
-            linger_until: None,
             is_readable: false,
             is_writable: true,
             has_ended: false,

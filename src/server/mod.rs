@@ -5,24 +5,24 @@
 //! connection that a stale event of the same turn could mean.
 
 mod accepting;
+mod closing;
 mod link;
+mod reading;
 mod stack;
+mod writing;
 
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use arrayvec::ArrayVec;
-
 pub use accepting::{ACCEPTS_PER_TURN, RETRY_AFTER};
 pub use stack::{Readiness, Stack};
 
 use crate::protocol::{Protocol, Token};
-use crate::relay::{Event, Output, Reason, Relay};
+use crate::relay::{Event, Reason, Relay};
 use crate::time::Instant;
-use crate::wire::Part;
 use accepting::Accepting;
-use link::{Link, Links, Mode};
+use link::Links;
 
 /// Bytes read from one peer at a time, and the one buffer they are read into.
 pub const READ_BYTES: usize = 64 * 1024;
@@ -166,244 +166,5 @@ impl<S: Stack, P: Protocol> Server<S, P> {
             link.is_readable = true;
             self.queue_reader(token);
         }
-    }
-
-    // read
-
-    /// Rounds of reading, one read of each who has something a round, while the log is short.
-    fn read(&mut self) -> io::Result<()> {
-        let began = self.now;
-        for round in 1.. {
-            self.read_round();
-            let is_enough = round == READ_ROUNDS
-                || self.relay.log_len() >= LOG_ENOUGH_BYTES
-                || self.now.since(began) >= READ_ROUNDS_TIME;
-            if is_enough || self.readers.is_empty() {
-                break;
-            }
-            self.wait(Some(Instant::START))?;
-        }
-        Ok(())
-    }
-
-    /// Whoever the log has no room for is first in the next turn.
-    fn read_round(&mut self) {
-        for _ in 0..self.readers.len() {
-            if self.relay.log_len() >= LOG_ENOUGH_BYTES {
-                return;
-            }
-            if let Some(token) = self.readers.pop_front() {
-                self.read_from(token);
-            }
-        }
-    }
-
-    fn read_from(&mut self, token: Token) {
-        let Some(link) = self.links.get_mut(token) else { return };
-        link.is_queued_reader = false;
-        let limit = match link.mode {
-            Mode::Talking => self.relay.read_limit(token).min(READ_BYTES),
-            Mode::Lingering { .. } => READ_BYTES,
-        };
-        if limit == 0 {
-            return; // the relay says Read when it wants it again
-        }
-        match self.stack.read(&mut link.stream, &mut self.scratch[..limit]) {
-            Ok(0) => self.end_of_input(token),
-            Ok(len) => {
-                link.is_readable = len == limit || link.has_ended;
-                if link.mode == Mode::Talking {
-                    self.relay.received(self.now, token, &self.scratch[..len]);
-                }
-                self.queue_reader(token);
-            }
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock => link.is_readable = false,
-                io::ErrorKind::Interrupted => self.queue_reader(token),
-                kind => self.fail(token, kind),
-            },
-        }
-    }
-
-    fn end_of_input(&mut self, token: Token) {
-        let Some(link) = self.links.get_mut(token) else { return };
-        link.is_readable = false;
-        link.is_drained = true;
-        match link.mode {
-            Mode::Talking => self.relay.ended(self.now, token),
-            Mode::Lingering { reason } => self.leavers.push((token, reason)),
-        }
-    }
-
-    /// A connection failed; what the relay thinks of it is told at the end of the turn.
-    fn fail(&mut self, token: Token, kind: io::ErrorKind) {
-        let Some(link) = self.links.get_mut(token) else { return };
-        link.is_readable = false;
-        link.is_writable = false;
-        let reason = match link.mode {
-            Mode::Talking => Reason::Lost(kind),
-            Mode::Lingering { reason } => reason,
-        };
-        self.leavers.push((token, reason));
-    }
-
-    fn queue_reader(&mut self, token: Token) {
-        if let Some(link) = self.links.get_mut(token)
-            && link.is_readable
-            && !link.is_queued_reader
-        {
-            link.is_queued_reader = true;
-            self.readers.push_back(token);
-        }
-    }
-
-    // decide and write
-
-    fn write(&mut self) {
-        self.has_news = false;
-        self.do_what_the_relay_says();
-        if self.writers.is_empty() {
-            return;
-        }
-        for token in std::mem::take(&mut self.writers) {
-            let Some(link) = self.links.get_mut(token) else { continue };
-            link.is_queued_writer = false;
-            if link.is_behind {
-                self.flush(token);
-            }
-        }
-        self.do_what_the_relay_says();
-    }
-
-    fn do_what_the_relay_says(&mut self) {
-        while let Some(output) = self.relay.poll() {
-            match output {
-                Output::Flush(token) => self.flush(token),
-                Output::Read(token) => self.queue_reader(token),
-                Output::Disconnect(token, reason) => self.leavers.push((token, reason)),
-            }
-        }
-    }
-
-    /// One gathering write of what a peer is to be sent.
-    fn flush(&mut self, token: Token) {
-        let Some(link) = self.links.get_mut(token) else { return };
-        if !link.is_writable {
-            link.is_behind = true;
-            return;
-        }
-        let mut unsent = self.relay.unsent(token);
-        let parts: ArrayVec<Part<'_>, WRITE_PARTS> = unsent.by_ref().take(WRITE_PARTS).collect();
-        let offered: usize = parts.iter().map(Part::len).sum();
-        let are_all = unsent.next().is_none();
-        drop(unsent);
-        let written = if offered == 0 { Ok(0) } else { self.stack.write(&mut link.stream, &parts) };
-        drop(parts);
-        match written {
-            Ok(len) => {
-                link.is_writable = len == offered;
-                link.is_behind = !(link.is_writable && are_all);
-                self.relay.sent(self.now, token, len);
-            }
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock => (link.is_writable, link.is_behind) = (false, true),
-                io::ErrorKind::Interrupted => link.is_behind = true,
-                kind => return self.fail(token, kind),
-            },
-        }
-        self.queue_writer(token);
-    }
-
-    /// Whoever is stopped by a budget, or was told that there is room, is written to without being asked for.
-    fn queue_writer(&mut self, token: Token) {
-        if let Some(link) = self.links.get_mut(token)
-            && link.is_behind
-            && link.is_writable
-            && !link.is_queued_writer
-        {
-            link.is_queued_writer = true;
-            self.writers.push(token);
-        }
-    }
-
-    // close
-
-    fn close(&mut self) {
-        while let Some(&(when, token)) = self.lingerers.front()
-            && when <= self.now
-        {
-            self.lingerers.pop_front();
-            if let Some(link) = self.links.get_mut(token)
-                && link.linger_until == Some(when)
-                && let Mode::Lingering { reason } = link.mode
-            {
-                self.leavers.push((token, reason));
-            }
-        }
-        if self.leavers.is_empty() {
-            return;
-        }
-        for (token, reason) in std::mem::take(&mut self.leavers) {
-            self.part_with(token, reason);
-        }
-        // nothing of this turn may mean whoever takes the freed places
-        self.readers.retain(|&token| self.links.get(token).is_some());
-        self.writers.retain(|&token| self.links.get(token).is_some());
-    }
-
-    /// Ends a connection in order where the peer has not ended it and is owed as much; else at once.
-    fn part_with(&mut self, token: Token, reason: Reason) {
-        let Some(link) = self.links.get_mut(token) else { return };
-        let is_at_once = reason.is_abrupt() || link.is_drained || link.mode != Mode::Talking;
-        if is_at_once || self.stack.shutdown(&mut link.stream).is_err() {
-            return self.release(token, reason);
-        }
-        let until = self.now + LINGER;
-        link.mode = Mode::Lingering { reason };
-        link.linger_until = Some(until);
-        link.is_readable = true;
-        self.lingerers.push_back((until, token));
-        self.queue_reader(token);
-    }
-
-    fn release(&mut self, token: Token, reason: Reason) {
-        let Some(link) = self.links.remove(token) else { return };
-        if reason.is_abrupt() {
-            self.stack.abort(link.stream);
-        } else {
-            self.stack.close(link.stream);
-        }
-        self.relay.closed(self.now, token, reason);
-    }
-
-    // accept
-
-    fn accept(&mut self) {
-        for _ in 0..self.accepting.budget(self.now) {
-            match self.stack.accept() {
-                Ok((stream, address)) => {
-                    self.accepting.note_success();
-                    match self.relay.accepted(self.now, address) {
-                        Ok(token) => self.welcome(stream, token),
-                        Err(_) => self.stack.abort(stream), // counted and told by the relay
-                    }
-                }
-                Err(error) => {
-                    if !self.accepting.note_failure(self.now, &error) {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    fn welcome(&mut self, mut stream: S::Stream, token: Token) {
-        if let Err(error) = self.stack.register(&mut stream, token) {
-            log::error!("cannot watch a connection: {error}; closing it");
-            self.stack.abort(stream);
-            self.relay.closed(self.now, token, Reason::Lost(error.kind()));
-            return;
-        }
-        self.links.insert(token, Link::new(stream));
     }
 }

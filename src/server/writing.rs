@@ -1,0 +1,82 @@
+//! The turn's second half: the relay is asked what to do, and everybody gets one gathering write.
+
+use std::io;
+
+use arrayvec::ArrayVec;
+
+use super::{Server, Stack, WRITE_PARTS};
+use crate::protocol::{Protocol, Token};
+use crate::relay::Output;
+use crate::wire::Part;
+
+impl<S: Stack, P: Protocol> Server<S, P> {
+    pub(super) fn write(&mut self) {
+        self.has_news = false;
+        self.do_what_the_relay_says();
+        if self.writers.is_empty() {
+            return;
+        }
+        for token in std::mem::take(&mut self.writers) {
+            let Some(link) = self.links.get_mut(token) else { continue };
+            link.is_queued_writer = false;
+            if link.is_behind {
+                self.flush(token);
+            }
+        }
+        self.do_what_the_relay_says();
+    }
+
+    fn do_what_the_relay_says(&mut self) {
+        while let Some(output) = self.relay.poll() {
+            match output {
+                Output::Flush(token) => self.flush(token),
+                Output::Read(token) => self.queue_reader(token),
+                Output::Disconnect(token, reason) => self.leavers.push((token, reason)),
+            }
+        }
+    }
+
+    /// One gathering write of what a peer is to be sent.
+    fn flush(&mut self, token: Token) {
+        let Some(link) = self.links.get_mut(token) else { return };
+        if !link.is_writable {
+            link.is_behind = true;
+            return;
+        }
+        let mut unsent = self.relay.unsent(token);
+        let parts: ArrayVec<Part<'_>, WRITE_PARTS> = unsent.by_ref().take(WRITE_PARTS).collect();
+        let offered: usize = parts.iter().map(Part::len).sum();
+        let are_all = unsent.next().is_none();
+        drop(unsent);
+        let written = if offered == 0 { Ok(0) } else { self.stack.write(&mut link.stream, &parts) };
+        drop(parts);
+        match written {
+            Ok(len) => {
+                link.is_writable = len == offered;
+                link.is_behind = !(link.is_writable && are_all);
+                self.relay.sent(self.now, token, len);
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => {
+                    link.is_writable = false;
+                    link.is_behind = true;
+                }
+                io::ErrorKind::Interrupted => link.is_behind = true,
+                kind => return self.fail(token, kind),
+            },
+        }
+        self.queue_writer(token);
+    }
+
+    /// Whoever is stopped by a budget, or was told that there is room, is written to without being asked for.
+    pub(super) fn queue_writer(&mut self, token: Token) {
+        if let Some(link) = self.links.get_mut(token)
+            && link.is_behind
+            && link.is_writable
+            && !link.is_queued_writer
+        {
+            link.is_queued_writer = true;
+            self.writers.push(token);
+        }
+    }
+}
