@@ -6,7 +6,10 @@
 //! admitted by its pong, and what was sent before a ping is dealt with when the pong is there.
 
 mod carrying;
+mod exhaustion;
 mod law;
+mod memory;
 mod slowness;
+mod storms;
 mod support;
 mod witness;
