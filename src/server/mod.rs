@@ -86,8 +86,9 @@ impl<S: Stack, P: Protocol> Server<S, P> {
     /// Only the stack's own: no peer can cause one.
     pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Instant> {
         self.wait(self.wake_up(until))?;
-        self.relay.expired(self.now);
         self.read()?;
+        // after reading, which takes time: no deadline up to the moment this turn returns is left for the next
+        self.relay.expired(self.now);
         self.write();
         self.close();
         self.accept();
