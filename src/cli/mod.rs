@@ -50,9 +50,9 @@ const HELP_TEMPLATE: &str = "\
 {about}
 
 Examples:
-  peer-relay                                            a relay for this host, at 127.0.0.1:7333
-  peer-relay --listen 0.0.0.0:7333 --rate-messages 1000 for everybody, at most 1000 messages a second each
-  peer-relay --network regtest --protocol flood --check what the options come to
+  peer-relay                                             a relay for this host, at 127.0.0.1:7333
+  peer-relay --listen 0.0.0.0:7333 --rate-messages 1000  for everybody, 1000 messages a second each
+  peer-relay --network regtest --protocol flood --check  what the options come to
 
 {usage-heading} {usage}
 

@@ -220,6 +220,9 @@ fn lacks_interface(at: SocketAddr) -> bool {
 
 /// What an operator wants to know first.
 fn introduce(settings: &Settings, listening: &[(SocketAddr, &'static str)], bans: usize) {
+    for (at, note) in listening {
+        logging::out(format!("listening on {at}{note}"));
+    }
     let Settings { network, limits, .. } = settings;
     let (version, backend) = (version(), checksum::backend());
     log::info!(
@@ -240,9 +243,6 @@ fn introduce(settings: &Settings, listening: &[(SocketAddr, &'static str)], bans
     log::info!("law: {}", law_text(settings));
     if bans > 0 {
         log::info!("bans loaded: {bans}");
-    }
-    for (at, note) in listening {
-        logging::out(format!("listening on {at}{note}"));
     }
     tell_how_open(settings, listening);
     if io::stderr().is_terminal() {

@@ -14,7 +14,7 @@ use bytes::Buf;
 use memchr::memmem;
 use thiserror::Error;
 
-use super::checksum::Hasher;
+use super::partial::{Collected, Window};
 use super::{Checksum, Command, Frame, Header, Magic};
 
 /// What a decoder accepts.
@@ -46,21 +46,6 @@ enum State {
     Collecting(Box<Collected>),
     /// The payload of a frame that is an error already: it passes unseen.
     Discarding(u32),
-}
-
-/// The end of the input that could be the beginning of a header.
-#[derive(Debug, Default)]
-struct Window {
-    held: [u8; Header::LEN],
-    len: u8,
-}
-
-/// A frame whose payload is still arriving.
-#[derive(Debug)]
-struct Collected {
-    header: Header,
-    bytes: Vec<u8>,
-    hasher: Hasher,
 }
 
 /// How a stream breaks the framing.
@@ -323,58 +308,6 @@ impl State {
         match claimed_length(raw) {
             0 => Self::SEEKING,
             left => Self::Discarding(left),
-        }
-    }
-}
-
-impl Window {
-    /// A window with `bytes`, fewer than a header has.
-    fn holding(bytes: &[u8]) -> Self {
-        let mut held = [0; Header::LEN];
-        held[..bytes.len()].copy_from_slice(bytes);
-        Self { held, len: bytes.len() as u8 }
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        &self.held[..usize::from(self.len)]
-    }
-
-    /// Takes from the input what still fits.
-    fn fill(&mut self, input: &mut &[u8]) {
-        let room = &mut self.held[usize::from(self.len)..];
-        let here = room.len().min(input.len());
-        input.copy_to_slice(&mut room[..here]);
-        self.len += here as u8;
-    }
-
-    fn drop_front(&mut self, count: usize) {
-        self.held.copy_within(count.., 0);
-        self.len -= count as u8;
-    }
-}
-
-impl Collected {
-    fn beginning(header: Header, raw: [u8; Header::LEN]) -> Box<Self> {
-        Box::new(Self { header, bytes: raw.to_vec(), hasher: Hasher::default() })
-    }
-
-    /// Takes what the input has of the payload; true once it is whole.
-    fn take(&mut self, input: &mut &[u8]) -> bool {
-        let left = self.header.frame_len() - self.bytes.len();
-        let here = &input[..left.min(input.len())];
-        self.make_room(here.len());
-        self.bytes.extend_from_slice(here);
-        self.hasher.update(here);
-        input.advance(here.len());
-        here.len() == left
-    }
-
-    /// Doubles as bytes arrive, never past the frame's own length: a claim costs the sender its bytes.
-    fn make_room(&mut self, count: usize) {
-        let needed = self.bytes.len() + count;
-        if needed > self.bytes.capacity() {
-            let doubled = (2 * self.bytes.capacity()).min(self.header.frame_len());
-            self.bytes.reserve_exact(needed.max(doubled) - self.bytes.len());
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod decoder;
 pub mod frame;
 pub mod network;
 pub mod opener;
+mod partial;
 pub mod turn_log;
 pub mod write_queue;
 

@@ -103,7 +103,7 @@ fn a_ban_outlives_the_relay_until_it_is_edited_out() {
     relay.ban(B);
     relay.stop();
     let relay = place.relay(&[]);
-    relay.said(&["2 bans loaded"]);
+    relay.said(&["bans loaded: 2"]);
     assert!(!relay.admits(A));
     relay.said(&["refused addr=127.0.0.2 reason=banned left=9m", "offence=magic"]);
     relay.stop();
@@ -148,7 +148,7 @@ fn an_address_may_be_written_as_a_person_would() {
     let rows = ["127.0.0.2/32", "::1", "2001:db8::/64", "2001:db8:1::5"].map(row);
     let place = Place::holding(json!({ "bans": rows }).to_string());
     let relay = place.relay(&[]);
-    relay.said(&["4 bans loaded"]);
+    relay.said(&["bans loaded: 4"]);
     assert!(!relay.admits(A));
 }
 
@@ -243,7 +243,7 @@ fn hundreds_of_bans_are_all_in_the_file_at_the_end() {
     assert_eq!(found, all);
     assert!(place.is_tidy());
     let again = place.relay(&[]);
-    again.said(&["300 bans loaded"]);
+    again.said(&["bans loaded: 300"]);
 }
 
 #[test]

@@ -154,9 +154,11 @@ fn help_has_a_sentence_three_examples_six_groups_and_every_option() {
         let places: Vec<usize> = groups.map(|group| text.find(&format!("\n{group}\n")).expect(group)).into();
         assert!(places.is_sorted(), "{text}");
         for Row { option, .. } in &ROWS {
-            let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{option} <")));
-            let line = line.unwrap_or_else(|| panic!("no {option} in {text}"));
-            assert!(line.contains("[default: "), "{line}");
+            let mut entries =
+                text.split("\n      --").map(|entry| entry.split_whitespace().collect::<Vec<_>>().join(" "));
+            let entry = entries.find(|entry| entry.starts_with(&format!("{} <", &option[2..])));
+            let entry = entry.unwrap_or_else(|| panic!("no {option} in {text}"));
+            assert!(entry.contains("[default: "), "{entry}");
         }
         assert!(text.contains("PEER_RELAY_SOME_NAME"), "{text}");
     }
@@ -258,7 +260,7 @@ fn the_issues_lines_are_said_word_for_word() {
 #[test]
 fn options_that_contradict_each_other_are_refused() {
     for (args, said) in [
-        (["--queue-soft", "1G"].as_slice(), "--queue-soft 1G: must not be above --queue-hard, 8388608"),
+        (["--queue-soft", "1G"].as_slice(), "--queue-soft 1G: must not be above --queue-hard, 8MiB"),
         (&["--retained-max", "4M"], "--retained-max 4M: must hold a largest frame, at least 4001048"),
         (&["--max-payload", "5G"], "--max-payload 5G: at most 1GiB"),
         (&["--recv-buffer", "0"], "--recv-buffer 0: need at least one byte"),
