@@ -11,13 +11,19 @@ use super::turn_log::{Chunk, Part};
 /// What a chunk costs beside its bytes: the handle's allocation and the allocator's own share.
 const CHUNK_OVERHEAD: usize = 64;
 
-/// One peer's bytes in the order they must go out. An empty one holds no memory but what `size_of` says.
+/// One peer's bytes in the order they must go out. An empty one, which is what nearly all are, is one word.
 #[derive(Debug, Default)]
-pub struct WriteQueue {
+pub struct WriteQueue(Option<Box<Backlog>>);
+
+/// What is queued.
+#[derive(Debug, Default)]
+struct Backlog {
     entries: VecDeque<Entry>,
     /// Replies of this turn, not yet an entry.
     replies: Vec<u8>,
-    /// Reply bytes waiting in entries.
+    /// Bytes still to be sent, of entries.
+    unsent: usize,
+    /// Bytes of these that are replies.
     private: usize,
     /// Cost of the chunks that hold them, sent in part or not, see [`chunk_cost`].
     private_cost: usize,
@@ -60,20 +66,14 @@ pub fn chunk_cost(len: usize) -> usize {
 impl WriteQueue {
     /// Room for a reply of this turn: it goes out behind everything already queued.
     pub fn reply(&mut self) -> &mut Vec<u8> {
-        &mut self.replies
+        &mut self.0.get_or_insert_default().replies
     }
 
     /// The turn is over: its replies take their place in the order. `frames` of them.
     pub fn seal_replies(&mut self, frames: u32) {
-        if self.replies.is_empty() {
-            return;
+        if let Some(backlog) = &mut self.0 {
+            backlog.seal_replies(frames);
         }
-        let exact = std::mem::take(&mut self.replies).into_boxed_slice(); // it may wait for long
-        let chunk = Arc::new(Bytes::from(exact));
-        let end = offset(chunk.len());
-        self.private += chunk.len();
-        self.private_cost += chunk_cost(chunk.len());
-        self.entries.push_back(Entry { chunk, start: 0, end, frames, kind: Kind::Private });
     }
 
     /// Queues a range of a shared chunk; `frames` are complete with its last byte. Ranges of one chunk come
@@ -82,82 +82,120 @@ impl WriteQueue {
     /// # Panics
     /// If the chunk is longer than a `u32` can say: no frame is.
     pub fn push(&mut self, chunk: &Chunk, start: usize, end: usize, frames: u32) {
-        if !self.entries.back().is_some_and(|last| Arc::ptr_eq(&last.chunk, chunk)) {
-            self.pinned += chunk.len();
+        let backlog = self.0.get_or_insert_default();
+        if !backlog.entries.back().is_some_and(|last| Arc::ptr_eq(&last.chunk, chunk)) {
+            backlog.pinned += chunk.len();
         }
-        let (start, end) = (offset(start), offset(end));
-        self.entries.push_back(Entry { chunk: Arc::clone(chunk), start, end, frames, kind: Kind::Shared });
+        backlog.push(Entry {
+            chunk: Arc::clone(chunk),
+            start: offset(start),
+            end: offset(end),
+            frames,
+            kind: Kind::Shared,
+        });
     }
 
     /// What is queued, in order. Without the replies not yet sealed.
     pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        self.entries.iter().map(|entry| Part::new(&entry.chunk, entry.start as usize, entry.end as usize))
+        let entries = self.0.iter().flat_map(|backlog| &backlog.entries);
+        entries.map(|entry| Part::new(&entry.chunk, entry.start as usize, entry.end as usize))
     }
 
     /// The first `len` bytes of the queue, and of what comes after it, are sent.
-    pub fn sent(&mut self, mut len: usize) -> Released {
-        let mut released = Released::default();
-        while len > 0
-            && let Some(first) = self.entries.front_mut()
-        {
-            let here = len.min((first.end - first.start) as usize);
-            first.start += here as u32;
-            len -= here;
-            if first.kind == Kind::Private {
-                self.private -= here;
-            }
-            if first.start == first.end {
-                released.frames += u64::from(first.frames);
-                released.freed += self.pop();
-            }
+    pub fn sent(&mut self, len: usize) -> Released {
+        let Some(backlog) = &mut self.0 else { return Released { beyond: len, ..Released::default() } };
+        let released = backlog.sent(len);
+        if self.is_empty() {
+            self.0 = None; // an idle peer holds nothing
         }
-        if self.entries.is_empty() {
-            self.entries = VecDeque::new(); // an idle peer holds nothing
-        }
-        released.beyond = len;
         released
     }
 
     /// Forgets everything. Says what that freed.
     pub fn clear(&mut self) -> Released {
         let mut released = Released::default();
-        while !self.entries.is_empty() {
-            released.freed += self.pop();
+        if let Some(mut backlog) = self.0.take() {
+            while !backlog.entries.is_empty() {
+                released.freed += backlog.pop();
+            }
         }
-        *self = Self::default();
         released
     }
 
     /// Nothing queued, nothing to seal.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.replies.is_empty()
+        self.0.as_ref().is_none_or(|backlog| backlog.entries.is_empty() && backlog.replies.is_empty())
     }
 
     /// Bytes still to be sent.
     pub fn unsent(&self) -> usize {
-        let queued: usize = self.entries.iter().map(|entry| (entry.end - entry.start) as usize).sum();
-        queued + self.replies.len()
+        self.0.as_ref().map_or(0, |backlog| backlog.unsent + backlog.replies.len())
     }
 
     /// Bytes of replies waiting, sealed or not.
     pub fn replies_waiting(&self) -> usize {
-        self.private + self.replies.len()
+        self.0.as_ref().map_or(0, |backlog| backlog.private + backlog.replies.len())
     }
 
     /// What counts against the queue's limits: shared chunks as a whole, whatever range of them is owed, and
     /// replies.
     pub fn held(&self) -> usize {
-        self.pinned + self.replies_waiting()
+        self.pinned() + self.replies_waiting()
     }
 
     /// Bytes of shared chunks, each as a whole and once.
     pub fn pinned(&self) -> usize {
-        self.pinned
+        self.0.as_ref().map_or(0, |backlog| backlog.pinned)
     }
 
     /// Bytes allocated for this queue alone: entries and replies.
     pub fn memory(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>() + self.replies.capacity() + self.private_cost
+        self.0.as_ref().map_or(0, |backlog| backlog.memory())
+    }
+}
+
+impl Backlog {
+    fn push(&mut self, entry: Entry) {
+        self.unsent += entry.len();
+        self.entries.push_back(entry);
+    }
+
+    fn seal_replies(&mut self, frames: u32) {
+        if self.replies.is_empty() {
+            return;
+        }
+        let exact = std::mem::take(&mut self.replies).into_boxed_slice(); // it may wait for long
+        let chunk = Arc::new(Bytes::from(exact));
+        let end = offset(chunk.len());
+        self.private += chunk.len();
+        self.private_cost += chunk_cost(chunk.len());
+        self.push(Entry { chunk, start: 0, end, frames, kind: Kind::Private });
+    }
+
+    fn sent(&mut self, mut len: usize) -> Released {
+        let mut released = Released::default();
+        while len > 0
+            && let Some(first) = self.entries.front_mut()
+        {
+            let here = len.min(first.len());
+            first.start += here as u32; // no more than was left of it
+            len -= here;
+            self.unsent -= here;
+            if first.kind == Kind::Private {
+                self.private -= here;
+            }
+            if first.len() == 0 {
+                released.frames += u64::from(first.frames);
+                released.freed += self.pop();
+            }
+        }
+        released.beyond = len;
+        released
+    }
+
+    fn memory(&self) -> usize {
+        let entries = self.entries.capacity() * size_of::<Entry>();
+        size_of::<Self>() + entries + self.replies.capacity() + self.private_cost
     }
 
     /// Drops the first entry. Says how many bytes of a shared chunk went with it.
@@ -172,6 +210,12 @@ impl WriteQueue {
         }
         self.pinned -= chunk.len();
         if Arc::strong_count(&chunk) == 1 { chunk_cost(chunk.len()) } else { 0 }
+    }
+}
+
+impl Entry {
+    fn len(&self) -> usize {
+        (self.end - self.start) as usize
     }
 }
 
