@@ -21,7 +21,7 @@ pub(super) struct Turn {
     phase: Phase,
     /// Peers with replies of this turn.
     pub replied: Vec<Token>,
-    /// Peers that began to end in this turn, or were sent something while they end.
+    /// Peers that began to end in this turn.
     pub ending: Vec<Token>,
     pub outputs: VecDeque<Output>,
     /// The peer being written to now.
