@@ -14,34 +14,13 @@ use criterion::{
 use peer_relay::protocol::{Flood, Token};
 use peer_relay::relay::{Law, Limits, Output, Relay};
 use peer_relay::time::Instant;
-use peer_relay::wire::decoder::DecoderLimits;
 use peer_relay::wire::{Decoder, Frame, Network};
 
 const PAYLOAD: usize = 250;
 const FRAMES: usize = 64;
 
 fn limits() -> Limits {
-    Limits {
-        decoder: decoder_limits(),
-        max_peers: 100_000,
-        max_peers_per_ip: None,
-        ban_time: Duration::from_secs(600),
-        max_bans: 100,
-        never_ban: Vec::new(),
-        frame_timeout: Duration::from_secs(60),
-        idle_timeout: None,
-        queue_soft_bytes: 4 << 20,
-        queue_soft_time: Duration::from_secs(10),
-        queue_hard_bytes: 8 << 20,
-        retained_max_bytes: 256 << 20,
-        rate_messages: None,
-        rate_bytes: None,
-        drain: Duration::from_secs(5),
-    }
-}
-
-fn decoder_limits() -> DecoderLimits {
-    DecoderLimits { magic: Network::PRIVATE.magic, max_payload: 4_000_000, max_skip: 23 }
+    Limits::new(Network::PRIVATE.magic)
 }
 
 fn full_room(peers: usize) -> (Relay<Flood>, Vec<Token>) {
@@ -81,7 +60,7 @@ struct Plain {
 
 impl Plain {
     fn new(peers: usize) -> Self {
-        let decoders = (0..peers).map(|_| Decoder::new(decoder_limits())).collect();
+        let decoders = (0..peers).map(|_| Decoder::new(limits().decoder)).collect();
         Self { decoders, buffers: vec![Vec::new(); peers] }
     }
 

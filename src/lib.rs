@@ -35,29 +35,10 @@
 //! use peer_relay::protocol::Flood;
 //! use peer_relay::relay::{Law, Limits, Output, Relay};
 //! use peer_relay::time::Instant;
-//! use peer_relay::wire::decoder::DecoderLimits;
 //! use peer_relay::wire::{Frame, Network};
-//! use std::time::Duration;
 //!
 //! let magic = Network::PRIVATE.magic;
-//! let limits = Limits {
-//!     decoder: DecoderLimits { magic, max_payload: 4_000_000, max_skip: 23 },
-//!     max_peers: 100,
-//!     max_peers_per_ip: None,
-//!     ban_time: Duration::from_secs(600),
-//!     max_bans: 1000,
-//!     never_ban: Vec::new(),
-//!     frame_timeout: Duration::from_secs(60),
-//!     idle_timeout: None,
-//!     queue_soft_bytes: 4 << 20,
-//!     queue_soft_time: Duration::from_secs(10),
-//!     queue_hard_bytes: 8 << 20,
-//!     retained_max_bytes: 256_000_000,
-//!     rate_messages: None,
-//!     rate_bytes: None,
-//!     drain: Duration::from_secs(5),
-//! };
-//! let mut relay = Relay::new(Flood, Law::of::<Flood>(), limits);
+//! let mut relay = Relay::new(Flood, Law::of::<Flood>(), Limits::new(magic));
 //! let now = Instant::START;
 //!
 //! // accept: two strangers come in

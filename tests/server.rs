@@ -16,7 +16,6 @@ use peer_relay::server::{
     ACCEPTS_PER_TURN, LINGER, LOG_ENOUGH_BYTES, READ_BYTES, RETRY_AFTER, Readiness, Server, WRITE_PARTS,
 };
 use peer_relay::time::Instant;
-use peer_relay::wire::decoder::DecoderLimits;
 use peer_relay::wire::{Command, Frame, Header, Network};
 use proptest::prelude::*;
 
@@ -122,23 +121,13 @@ impl House {
     }
 }
 
+/// Queues long enough to see what a turn does with them.
 fn limits() -> Limits {
     Limits {
-        decoder: DecoderLimits { magic: Network::PRIVATE.magic, max_payload: 4_000_000, max_skip: 23 },
-        max_peers: 1000,
-        max_peers_per_ip: None,
-        ban_time: Duration::from_secs(600),
-        max_bans: 100,
-        never_ban: Vec::new(),
-        frame_timeout: Duration::from_secs(60),
-        idle_timeout: None,
         queue_soft_bytes: 32 << 20,
-        queue_soft_time: Duration::from_secs(10),
         queue_hard_bytes: 64 << 20,
-        retained_max_bytes: 256 << 20,
-        rate_messages: None,
-        rate_bytes: None,
         drain: DRAIN,
+        ..Limits::new(Network::PRIVATE.magic)
     }
 }
 

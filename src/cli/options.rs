@@ -402,3 +402,19 @@ impl FromStr for LogLevel {
         name.parse().map(Self).map_err(|_| "need off, error, warn, info, debug or trace")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    #[test]
+    fn without_options_the_limits_are_the_librarys() {
+        let command = ServeArgs::augment_args(clap::Command::new("serve")).mut_args(|arg| arg.env(None));
+        let matches = command.try_get_matches_from(["serve"]).unwrap();
+        let settings = ServeArgs::from_arg_matches(&matches).unwrap().settle(1_000_000).unwrap();
+        assert_eq!(settings.limits, Limits::new(Network::PRIVATE.magic));
+        assert_eq!(settings.listen, ["127.0.0.1:7333".parse().unwrap()]);
+    }
+}

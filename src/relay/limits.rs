@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::wire::decoder::DecoderLimits;
+use crate::wire::{Header, Magic};
 
 /// What strangers may make us hold, and for how long.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +42,29 @@ pub struct Limits {
     pub rate_bytes: Option<NonZeroU64>,
     /// How long a peer that has ended, or that we say goodbye to, may take for what is still queued.
     pub drain: Duration,
+}
+
+impl Limits {
+    /// Those of a relay that is given no options, on a network with this magic.
+    pub fn new(magic: Magic) -> Self {
+        Self {
+            decoder: DecoderLimits { magic, max_payload: 4_000_000, max_skip: Header::LEN as u64 - 1 },
+            max_peers: 65_536,
+            max_peers_per_ip: None,
+            ban_time: Duration::from_secs(600),
+            max_bans: 65_536,
+            never_ban: Vec::new(),
+            frame_timeout: Duration::from_secs(60),
+            idle_timeout: None,
+            queue_soft_bytes: 4 << 20,
+            queue_soft_time: Duration::from_secs(10),
+            queue_hard_bytes: 8 << 20,
+            retained_max_bytes: 256_000_000,
+            rate_messages: None,
+            rate_bytes: None,
+            drain: Duration::from_secs(5),
+        }
+    }
 }
 
 /// Reply bytes waiting beyond which a peer is not read until they are sent: it holds up only itself.

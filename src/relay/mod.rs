@@ -191,26 +191,7 @@ impl<P: Protocol> Relay<P> {
 /// Small limits for the unit tests of this layer.
 #[cfg(test)]
 fn test_limits() -> Limits {
-    use std::time::Duration;
-
-    use crate::wire::Network;
-    use crate::wire::decoder::DecoderLimits;
-
-    Limits {
-        decoder: DecoderLimits { magic: Network::PRIVATE.magic, max_payload: 1000, max_skip: 23 },
-        max_peers: 100,
-        max_peers_per_ip: None,
-        ban_time: Duration::from_secs(600),
-        max_bans: 100,
-        never_ban: Vec::new(),
-        frame_timeout: Duration::from_secs(60),
-        idle_timeout: None,
-        queue_soft_bytes: 4096,
-        queue_soft_time: Duration::from_secs(10),
-        queue_hard_bytes: 8192,
-        retained_max_bytes: 1 << 20,
-        rate_messages: None,
-        rate_bytes: None,
-        drain: Duration::from_secs(5),
-    }
+    let mut limits = Limits::new(crate::wire::Network::PRIVATE.magic);
+    limits.decoder.max_payload = 1000;
+    limits
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use peer_relay::protocol::{Flood, Protocol, Token};
 use peer_relay::relay::{Event, Law, Limits, Output, Reason, Refusal, Relay};
 use peer_relay::time::Instant;
-use peer_relay::wire::decoder::DecoderLimits;
 use peer_relay::wire::{Frame, Network};
 
 /// A peer of a story: its place in the order of arrival, never reused.
@@ -275,23 +274,14 @@ impl Line {
 }
 
 pub fn limits() -> Limits {
-    Limits {
-        decoder: DecoderLimits { magic: Network::PRIVATE.magic, max_payload: 1_000_000, max_skip: 23 },
+    let mut limits = Limits {
         max_peers: 1000,
-        max_peers_per_ip: None,
-        ban_time: Duration::from_secs(600),
         max_bans: 100,
-        never_ban: Vec::new(),
-        frame_timeout: Duration::from_secs(60),
-        idle_timeout: None,
-        queue_soft_bytes: 4 << 20,
-        queue_soft_time: Duration::from_secs(10),
-        queue_hard_bytes: 8 << 20,
         retained_max_bytes: 64 << 20,
-        rate_messages: None,
-        rate_bytes: None,
-        drain: Duration::from_secs(5),
-    }
+        ..Limits::new(Network::PRIVATE.magic)
+    };
+    limits.decoder.max_payload = 1_000_000;
+    limits
 }
 
 pub const fn secs(count: u64) -> Duration {
