@@ -171,8 +171,7 @@ impl Stack for KernelStack {
     }
 
     fn register(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(stream, mio::Token(token.index()), both)
+        self.poll.registry().register(stream, mio::Token(token.index()), interest())
     }
 
     fn read(&mut self, stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
@@ -223,6 +222,14 @@ impl SocketOptions {
     }
 }
 
+/// Both directions, once and for good. Where the kernel can tell of urgent data, that too.
+fn interest() -> Interest {
+    let both = Interest::READABLE | Interest::WRITABLE;
+    #[cfg(target_os = "linux")]
+    let both = both | Interest::PRIORITY;
+    both
+}
+
 /// An IPv4 client of a dual-stack listener is an IPv4 client. Everybody else stays as he is, scope and all.
 fn unmapped(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
@@ -244,6 +251,9 @@ fn note(event: &Event, listeners: &mut [Listener], ready: &mut Vec<Readiness>) {
         ready.push(Readiness::Ended(token));
     } else if event.is_readable() {
         ready.push(Readiness::Readable(token));
+    }
+    if event.is_priority() {
+        ready.push(Readiness::Urgent(token));
     }
     if event.is_writable() {
         ready.push(Readiness::Writable(token));

@@ -26,7 +26,7 @@ const COST_RATIO: u32 = 100;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "need {\"bans\": [...]}")]
 struct Loaded {
     bans: Vec<Row>,
 }
@@ -49,7 +49,10 @@ pub struct BanFile {
     calendar: Calendar,
     /// The list's state that was last handed to be written; none when the file may say otherwise.
     saved: Option<u64>,
+    /// When it is to be written.
     due: Option<Instant>,
+    /// When to look how writing went.
+    watch: Option<Instant>,
     not_before: Instant,
     writer: Option<Writer>,
 }
@@ -78,6 +81,9 @@ pub fn load(path: &Path, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, 
     let failed = |what: String| {
         Failure::failed(format!("ban file {name}: {what}; left untouched. Mend it or move it away"))
     };
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(failed("not a plain file but a directory or the like".into()));
+    }
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -92,7 +98,8 @@ pub fn load(path: &Path, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, 
         }
         Err(error) => return Err(failed(error.to_string())),
     };
-    let loaded: Loaded = serde_json::from_str(&text).map_err(|error| failed(place_first(&error)))?;
+    let loaded: Loaded =
+        serde_json::from_str(&without_last_comma(text)).map_err(|error| failed(place_first(&error)))?;
     let bans = loaded.bans.iter().map(|row| {
         let bad = |what: &str| failed(format!("the ban of {:?}: {what}", row.address));
         let key = AddressKey::parse(&row.address).ok_or_else(|| bad("need an address or an IPv6 /64"))?;
@@ -107,13 +114,15 @@ impl BanFile {
     /// Keeps the file at `path` like the list. What was loaded is written back soon: without the bans that
     /// have ended, and none longer than a new one.
     pub fn keep(path: PathBuf, calendar: Calendar, list: &BanList) -> Result<Self, Failure> {
+        let path = fs::canonicalize(&path).unwrap_or(path); // a link stays one; what it means is replaced
         let writer = Writer::start(path.clone())
             .map_err(|error| Failure::failed(format!("cannot start the ban file's thread: {error}")))?;
         Ok(Self {
             path,
             calendar,
             saved: list.is_empty().then(|| list.changes()),
-            due: None,
+            due: (!list.is_empty()).then_some(Instant::START + GATHER),
+            watch: None,
             not_before: Instant::START,
             writer: Some(writer),
         })
@@ -121,28 +130,37 @@ impl BanFile {
 
     /// When [`tick`](Self::tick) has something to do.
     pub fn wake_up(&self) -> Option<Instant> {
-        self.due
+        [self.due, self.watch].into_iter().flatten().min()
     }
 
-    /// Between turns: has the list changed, and is it time to write it?
+    /// Between turns: has the list changed, is it time to write it, and did the last time go well?
     pub fn tick(&mut self, now: Instant, list: &BanList) {
-        if self.due.is_none() && self.saved != Some(list.changes()) {
-            self.due = Some((now + GATHER).max(self.not_before));
-        }
-        let Some(writer) = self.writer.as_ref().filter(|_| self.due.is_some_and(|due| due <= now)) else {
+        self.look_after_writer(now);
+        if self.saved == Some(list.changes()) {
+            self.due = None;
             return;
-        };
-        self.due = None;
-        match writer.state.load(Ordering::Relaxed) {
+        }
+        let due = *self.due.get_or_insert((now + GATHER).max(self.not_before));
+        if due <= now && self.watch.is_none() {
+            self.save(now, list);
+        }
+    }
+
+    /// While something is being written it is looked at now and then: a failure is tried again.
+    fn look_after_writer(&mut self, now: Instant) {
+        let (Some(writer), Some(watch)) = (&self.writer, self.watch) else { return };
+        if now < watch {
+            return;
+        }
+        self.watch = match writer.state.load(Ordering::Relaxed) {
+            BUSY => Some(now + GATHER),
             FAILED => {
-                writer.state.store(IDLE, Ordering::Relaxed);
                 self.saved = None;
                 self.due = Some(now + RETRY_AFTER);
+                None
             }
-            BUSY => self.due = Some(now + GATHER),
-            _ if self.saved != Some(list.changes()) => self.save(now, list),
-            _ => {}
-        }
+            _ => None,
+        };
     }
 
     fn save(&mut self, now: Instant, list: &BanList) {
@@ -154,7 +172,8 @@ impl BanFile {
         if writer.jobs.send(text).is_ok() {
             self.saved = Some(list.changes());
         }
-        self.due = Some(now + GATHER); // to see how it went
+        self.due = None;
+        self.watch = Some(now + GATHER);
     }
 
     /// At the end: writes the list now, and waits for it.
@@ -205,20 +224,34 @@ fn render(list: &BanList, calendar: &Calendar) -> Vec<u8> {
     format!("{{\"bans\": [{open}{}{close}]}}\n", rows.join(",\n  ")).into_bytes()
 }
 
+/// Whoever takes the last ban out leaves a comma behind the one before it. Nothing else moves.
+fn without_last_comma(mut text: String) -> String {
+    let list = text.rfind(']').map_or("", |end| text[..end].trim_end());
+    if list.ends_with(',') {
+        let comma = list.len() - 1;
+        text.replace_range(comma..=comma, " ");
+    }
+    text
+}
+
 /// Either the old file or the new one is there, whole, whatever happens.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let beside = PathBuf::from(name);
-    let written = write_whole(&beside, text).and_then(|()| fs::rename(&beside, path));
+    let written = write_whole(&beside, text, path).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         let _ = fs::remove_file(&beside); // half a list is of no use; it may not even have been made
     }
     written
 }
 
-fn write_whole(path: &Path, text: &[u8]) -> io::Result<()> {
+/// A new file that may be read and written by whoever may read and write the old one.
+fn write_whole(path: &Path, text: &[u8], old: &Path) -> io::Result<()> {
     let mut file = File::create(path)?;
+    if let Ok(old) = fs::metadata(old) {
+        file.set_permissions(old.permissions())?;
+    }
     file.write_all(text)?;
     file.sync_all()
 }

@@ -4,13 +4,17 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::options::Settings;
-use super::units::{OrOff, Size, Span, in_binary};
+use super::units::{OrOff, Size, Span, roughly};
 use crate::protocol::Offence;
 use crate::server::{LOG_ENOUGH_BYTES, READ_BYTES};
 use crate::wire::Header;
 
 /// Own memory of a connected peer that holds nothing, bytes: more than was ever measured.
-pub const PEER_BYTES: u64 = 512;
+const PEER_BYTES: u64 = 512;
+/// The same for its token buckets, when a rate is set.
+const RATES_BYTES: u64 = 96;
+/// The same for its place among the deadlines, when there is an idle timeout.
+const DEADLINE_BYTES: u64 = 48;
 /// The program itself, its stacks and what its allocator keeps, bytes.
 const PROGRAM_BYTES: u64 = 24 << 20;
 /// One ban, in both orders it is kept in, bytes.
@@ -31,24 +35,27 @@ pub fn report(settings: &Settings, given: &ArgMatches) -> String {
 /// The most memory this can take, line by line.
 pub fn memory(settings: &Settings) -> String {
     let limits = &settings.limits;
-    let peers = (limits.max_peers as u64).saturating_mul(PEER_BYTES);
+    let has_rate = limits.rate_messages.is_some() || limits.rate_bytes.is_some();
+    let per_peer = PEER_BYTES
+        + if has_rate { RATES_BYTES } else { 0 }
+        + if limits.idle_timeout.is_some() { DEADLINE_BYTES } else { 0 };
+    let peers = (limits.max_peers as u64).saturating_mul(per_peer);
     let retained = limits.retained_max_bytes as u64;
     let largest = Header::LEN as u64 + u64::from(limits.decoder.max_payload);
-    // the scratch buffer, and a turn's log: a short one, one more read, and the largest frame in it, twice
-    // while it is moved into chunks
-    let turn = READ_BYTES as u64 + 2 * (LOG_ENOUGH_BYTES as u64 + READ_BYTES as u64 + largest);
+    // the scratch buffer, and a turn's log: a short one, one more read, and the largest frame in it, up to three
+    // times: in segments, in one piece, and in the chunk of those who could not take it
+    let turn = READ_BYTES as u64 + 3 * (LOG_ENOUGH_BYTES as u64 + READ_BYTES as u64 + largest);
     // an operator may allow more than there is
     let bans = (limits.max_bans as u64).saturating_mul(BAN_BYTES);
     let fixed = bans.saturating_add(PROGRAM_BYTES + turn);
-    let in_mib = |bytes: u64| in_binary(bytes);
     format!(
-        "worst-case memory: {} = peers {} x {PEER_BYTES} B ({}) + retained {} + fixed {}; \
+        "worst-case memory: {} = peers {} x {per_peer} B ({}) + retained {} + fixed {}; \
          the kernel's socket buffers come on top\n",
-        in_mib(peers.saturating_add(retained).saturating_add(fixed)),
+        roughly(peers.saturating_add(retained).saturating_add(fixed)),
         limits.max_peers,
-        in_mib(peers),
-        in_mib(retained),
-        in_mib(fixed),
+        roughly(peers),
+        roughly(retained),
+        roughly(fixed),
     )
 }
 

@@ -1,7 +1,7 @@
 //! What is wrong with what was given, in one line: the thing, and the way out. Knows clap's errors.
 
 use std::error::Error as _;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -31,7 +31,14 @@ pub(super) fn one_line(error: &clap::Error, words: &[OsString]) -> String {
         (ErrorKind::ArgumentConflict, Some(option)) if error.get(ContextKind::PriorArg).is_some() => {
             format!("{option}: can be given only once")
         }
-        (ErrorKind::ArgumentConflict, _) => "serve: comes first, options behind it".into(),
+        (ErrorKind::ArgumentConflict, _) if words.iter().any(|word| word == "serve") => {
+            "serve: comes first, options behind it".into()
+        }
+        (ErrorKind::ArgumentConflict, _) => {
+            let word = words.iter().skip(1).find(|word| !word.to_string_lossy().starts_with('-'));
+            let word = word.map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+            format!("{word}: no such command (--help shows all)")
+        }
         (ErrorKind::InvalidSubcommand, _) => {
             let word = context(ContextKind::InvalidSubcommand).unwrap_or_default();
             format!("{word}: no such command (--help shows all)")
@@ -59,6 +66,16 @@ fn not_utf8(words: &[OsString]) -> String {
     let mut variables = std::env::vars_os().filter(|(name, value)| is_ours(name) && value.to_str().is_none());
     let variable = || variables.next().map(|(name, _)| name.to_string_lossy().into_owned());
     shown.or_else(variable).unwrap_or_default()
+}
+
+/// Variables that look like ours and are no option's: a word misspelt in a service's settings is easily missed.
+pub(super) fn unknown_variables(command: &clap::Command) -> Vec<String> {
+    let known: Vec<&OsStr> = command.get_arguments().filter_map(clap::Arg::get_env).collect();
+    let is_ours = |name: &OsString| name.to_string_lossy().starts_with("PEER_RELAY_");
+    let unknown = std::env::vars_os()
+        .map(|(name, _)| name)
+        .filter(|name| is_ours(name) && name != "PEER_RELAY_COMMIT" && !known.contains(&name.as_os_str()));
+    unknown.map(|name| format!("{}: no option has this variable", name.to_string_lossy())).collect()
 }
 
 /// Where a value came from, when nobody typed it.

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use mistakes::{on_one_line, one_line, origin};
+use mistakes::{on_one_line, one_line, origin, unknown_variables};
 use options::ServeArgs;
 
 /// Relays messages between many thousands of TCP peers, bit for bit, and shuts out whoever breaks the
@@ -117,7 +117,7 @@ fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
     let given = matches.subcommand_matches("serve").unwrap_or(&matches);
     let args =
         ServeArgs::from_arg_matches(given).map_err(|error| Failure::usage(one_line(&error, &words)))?;
-    serve::run(args, given).map_err(|failure| failure.with_origin(&words))?;
+    serve::run(args, given, unknown_variables(&command())).map_err(|failure| failure.with_origin(&words))?;
     Ok(ExitCode::SUCCESS)
 }
 

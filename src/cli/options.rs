@@ -36,7 +36,7 @@ const QUEUE_HARD: u64 = 8 << 20;
 /// Largest socket buffer that may be asked for, bytes.
 const MAX_BUFFER: u64 = 1 << 30;
 /// What a frame that is being collected is counted as, beyond its bytes.
-const FRAME_OVERHEAD: u64 = 1024;
+const FRAME_OVERHEAD: u64 = 4096;
 /// Longest keepalive the kernel takes, seconds.
 const KEEPALIVE_MAX: u64 = 32_767;
 
@@ -210,7 +210,7 @@ impl ServeArgs {
         let network = Network { magic: self.magic.unwrap_or(self.network.magic), ..self.network };
         let mut warnings = Vec::new();
         Ok(Settings {
-            listen: self.listen_at(network.port),
+            listen: self.listen_at(network.port)?,
             network,
             limits: self.limits(network.magic, descriptors, &mut warnings)?,
             law: self.law()?,
@@ -233,13 +233,19 @@ impl ServeArgs {
         Ok(())
     }
 
-    fn listen_at(&self, port: u16) -> Vec<SocketAddr> {
-        let given = self.listen.iter().map(|address| address.or_port(port));
-        let mut addresses: Vec<SocketAddr> = given.collect();
+    fn listen_at(&self, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for address in &self.listen {
+            let at = address.or_port(port);
+            if at.port() != 0 && addresses.contains(&at) {
+                return Err(Failure::usage(format!("--listen {at}: is given twice")));
+            }
+            addresses.push(at);
+        }
         if addresses.is_empty() {
             addresses.push(ListenAddress::LOOPBACK.or_port(port));
         }
-        addresses
+        Ok(addresses)
     }
 
     fn limits(&self, magic: Magic, descriptors: u64, warnings: &mut Vec<String>) -> Result<Limits, Failure> {
@@ -254,11 +260,11 @@ impl ServeArgs {
                 Size(queue_hard)
             )));
         }
-        let retained_least = largest + FRAME_OVERHEAD;
+        let retained_least = largest + largest / 1024 + FRAME_OVERHEAD;
         if self.retained_max.0 < retained_least {
             let given = self.retained_max;
             return Err(Failure::usage(format!(
-                "--retained-max {given}: must hold a largest frame, at least {retained_least}"
+                "--retained-max {given}: must hold a largest frame, at least {retained_least}, or --max-payload be smaller"
             )));
         }
         Ok(Limits {

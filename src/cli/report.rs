@@ -34,7 +34,7 @@ pub fn line(event: &Event, calendar: &Calendar) -> (Level, String) {
             let mut text = format!("refused addr={address} reason={}", refusal.name());
             add_why(&mut text, refusal);
             if let Some((address, count)) = busiest {
-                let _ = write!(text, " most={address} holds={count}"); // a String takes everything
+                let _ = write!(text, " (--max-peers reached) most={address} holds={count}"); // a String takes it
             }
             text
         }
@@ -48,9 +48,10 @@ pub fn line(event: &Event, calendar: &Calendar) -> (Level, String) {
 
 /// The relay's figures, in one line.
 pub fn figures(stats: &Stats, peers: usize) -> String {
-    let Stats { incoming, outgoing, skipped_bytes, dropped_frames, bans, .. } = stats;
+    let Stats { accepted, incoming, outgoing, skipped_bytes, dropped_frames, bans, pauses, .. } = stats;
     let mut text = format!(
-        "peers={peers} in={} out={} skipped={skipped_bytes} dropped={dropped_frames} bans={bans}",
+        "peers={peers} accepted={accepted} in={} out={} skipped={skipped_bytes} dropped={dropped_frames} \
+         pauses={pauses} bans={bans}",
         traffic(incoming),
         traffic(outgoing),
     );
@@ -70,12 +71,16 @@ fn closed(event: &Event) -> (Level, String) {
         traffic(incoming),
         traffic(outgoing),
     );
+    let size = in_binary(*queued as u64);
     let (level, why) = match reason {
-        _ if reason.is_too_slow() => (Level::Warn, "(too slow, not banned)"),
-        Reason::Memory => (Level::Warn, "(held most of --retained-max, not banned)"),
-        _ => return (Level::Info, text),
+        _ if reason.is_too_slow() => (Level::Warn, format!(" queued={size} (too slow, not banned)")),
+        Reason::Memory => (Level::Warn, format!(" held={size} (most of --retained-max, not banned)")),
+        Reason::FrameTimeout => (Level::Info, " (no whole frame within --frame-timeout, not banned)".into()),
+        Reason::IdleTimeout => (Level::Info, " (silent for --idle-timeout, not banned)".into()),
+        Reason::Lost(_) if *queued > 0 => (Level::Info, format!(" queued={size}")),
+        _ => (Level::Info, String::new()),
     };
-    let _ = write!(text, " queued={} {why}", in_binary(*queued as u64));
+    text += &why;
     (level, text)
 }
 

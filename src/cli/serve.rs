@@ -17,15 +17,16 @@ use super::{Failure, check, logging, report, version};
 use crate::kernel::{Family, KernelStack};
 use crate::protocol::{Flood, Offence, Penalty};
 use crate::relay::{Relay, Stats};
-use crate::server::Server;
+use crate::server::{LINGER, Server};
 use crate::time::Instant;
 use crate::wire::{Command, Frame, Magic, checksum};
 
 /// Runs the relay until a signal ends it.
-pub fn run(args: ServeArgs, given: &ArgMatches) -> Result<(), Failure> {
+pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result<(), Failure> {
     let is_check = args.check;
     let descriptors = raise_descriptor_limit();
-    let settings = args.settle(descriptors)?;
+    let mut settings = args.settle(descriptors)?;
+    settings.warnings.extend(warnings);
     if is_check {
         return check_only(&settings, given);
     }
@@ -77,31 +78,38 @@ impl House {
         })
     }
 
-    /// Turn after turn, until everybody is gone.
+    /// Turn after turn, until everybody is gone. Whatever ends it, what is kept is kept.
     fn run(mut self, mut server: Server<KernelStack, Flood>) -> Result<(), Failure> {
-        loop {
-            let now = server
-                .turn(self.wake_up())
-                .map_err(|error| Failure::failed(format!("cannot wait for connections: {error}")))?;
-            self.tell_events(&mut server);
-            self.tell_figures(now, server.relay());
-            if let Some(file) = &mut self.ban_file {
-                file.tick(now, server.relay().bans());
+        let ended = loop {
+            match self.turn(&mut server) {
+                Ok(false) => {}
+                Ok(true) => break Ok(()),
+                Err(error) => break Err(Failure::failed(format!("cannot wait for connections: {error}"))),
             }
-            if self.end.is_none() && self.stop.is_wanted() {
-                self.begin_to_end(now, &mut server);
-            }
-            if self.end.is_some_and(|end| now >= end || server.relay().peers() == 0) {
-                self.tell_events(&mut server);
-                self.finish(server.relay());
-                return Ok(());
-            }
+        };
+        self.finish(server.relay());
+        ended
+    }
+
+    /// One turn and what belongs to it. True when it was the last.
+    fn turn(&mut self, server: &mut Server<KernelStack, Flood>) -> io::Result<bool> {
+        let now = server.turn(self.wake_up())?;
+        self.tell_events(server);
+        self.tell_figures(now, server.relay());
+        if let Some(file) = &mut self.ban_file {
+            file.tick(now, server.relay().bans());
         }
+        if let Some(end) = self.end {
+            return Ok(now >= end || server.relay().peers() == 0);
+        }
+        if self.stop.is_wanted() {
+            self.begin_to_end(now, server); // the next turn does it, however short the time
+        }
+        Ok(false)
     }
 
     fn wake_up(&self) -> Option<Instant> {
         let of_file = self.ban_file.as_ref().and_then(BanFile::wake_up);
-        // once the end has begun a second look is due at once: perhaps nobody is there
         [self.stats_due, of_file, self.end].into_iter().flatten().min()
     }
 
@@ -128,8 +136,10 @@ impl House {
 
     fn begin_to_end(&mut self, now: Instant, server: &mut Server<KernelStack, Flood>) {
         let (peers, drain) = (server.relay().peers(), Span(self.drain));
+        let linger = Span(LINGER);
         log::info!(
-            "stopping: {peers} peers have {drain} to take what is queued; a second signal ends at once"
+            "stopping: {peers} peers have {drain} to take what is queued, of it {linger} to close; \
+             a second signal ends at once"
         );
         server.shut_down();
         self.end = Some(now + self.drain);
@@ -242,7 +252,7 @@ fn introduce(settings: &Settings, listening: &[(SocketAddr, &'static str)], bans
     );
     log::info!("law: {}", law_text(settings));
     if bans > 0 {
-        log::info!("bans loaded: {bans}");
+        log::info!("bans loaded: {bans}, none longer than --ban-time");
     }
     tell_how_open(settings, listening);
     if io::stderr().is_terminal() {

@@ -1,11 +1,11 @@
 //! Sizes, durations and addresses as people write them. Knows no option.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use thiserror::Error;
 
 /// A number of bytes: `65536`, `64KiB`, `8M`.
@@ -47,8 +47,11 @@ pub enum UnitError {
     /// Not a span.
     #[error("need a number with ms, s, m or h, as in 10s")]
     Span,
+    /// A span beyond a hundred years.
+    #[error("so long cannot be waited; at most 876000h")]
+    TooLong,
     /// Not a listening address.
-    #[error("need an IPv4 or IPv6 address, with a port or without, as in 0.0.0.0:7333 or [::]:7333")]
+    #[error("need an IPv4 or IPv6 address, no name, with a port or without, as in 0.0.0.0:7333 or [::]:7333")]
     Address,
     /// Not a net.
     #[error("need an address or a CIDR, as in 192.0.2.0/24")]
@@ -70,12 +73,20 @@ const UNITS: [(&str, u64); 6] = [
     ("GiB", 1 << 30),
 ];
 
+/// Units of time, in milliseconds.
+const SPANS: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
+/// A hundred years, in milliseconds.
+const LONGEST_SPAN: u64 = 876_000 * 3_600_000;
+
+fn number_and_unit(text: &str) -> (&str, &str) {
+    text.split_at(text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len())
+}
+
 impl FromStr for Size {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, unit) = text.split_at(digits);
+        let (number, unit) = number_and_unit(text);
         let factor = match unit {
             "" => 1,
             _ => UNITS.iter().find(|(name, _)| *name == unit).ok_or(UnitError::Size)?.1,
@@ -92,9 +103,14 @@ impl FromStr for Span {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let span = humantime::parse_duration(text).map_err(|_| UnitError::Span)?;
-        // less than a millisecond would have the loop do nothing but look at the clock
-        if span.subsec_nanos().is_multiple_of(1_000_000) { Ok(Self(span)) } else { Err(UnitError::Span) }
+        if text == "0" {
+            return Ok(Self(Duration::ZERO)); // whatever the unit
+        }
+        let (number, unit) = number_and_unit(text);
+        let factor = SPANS.iter().find(|(name, _)| *name == unit).ok_or(UnitError::Span)?.1;
+        let number: u64 = number.parse().map_err(|_| UnitError::Span)?;
+        let millis = number.checked_mul(factor).filter(|&millis| millis <= LONGEST_SPAN);
+        millis.map(|millis| Self(Duration::from_millis(millis))).ok_or(UnitError::TooLong)
     }
 }
 
@@ -167,15 +183,33 @@ impl FromStr for ListenAddress {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
+        let address = Self::parse(text.trim())?;
+        let ip = address.at.ip().to_canonical();
+        // nobody can ever connect to these
+        let is_nobodys = ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+        if is_nobodys { Err(UnitError::Address) } else { Ok(address) }
+    }
+}
+
+impl ListenAddress {
+    fn parse(text: &str) -> Result<Self, UnitError> {
         if let Ok(at) = text.parse::<SocketAddr>() {
-            return Ok(Self { at, has_port: true });
+            return Ok(Self { at: unmapped_address(at), has_port: true });
         }
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let ip = match bare {
             Some(v6) => v6.parse().map(IpAddr::V6).map_err(|_| UnitError::Address)?,
             None => text.parse().map_err(|_| UnitError::Address)?,
         };
-        Ok(Self::without_port(ip))
+        Ok(Self::without_port(ip.to_canonical()))
+    }
+}
+
+/// An IPv4-mapped address is the IPv4 one.
+fn unmapped_address(at: SocketAddr) -> SocketAddr {
+    match at.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, at.port()),
+        IpAddr::V6(_) => at,
     }
 }
 
@@ -183,8 +217,17 @@ impl FromStr for Cidr {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
+        let text = text.trim();
         let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        net.map(Self).map_err(|_| UnitError::Cidr)
+        net.map(|net| Self(unmapped(net))).map_err(|_| UnitError::Cidr)
+    }
+}
+
+/// A net of IPv4-mapped addresses is the IPv4 net: that is how clients are known.
+fn unmapped(net: IpNet) -> IpNet {
+    match (net.addr().to_canonical(), net.prefix_len().checked_sub(96)) {
+        (IpAddr::V4(v4), Some(len)) if net.addr().is_ipv6() => Ipv4Net::new_assert(v4, len).into(),
+        _ => net,
     }
 }
 
@@ -200,8 +243,15 @@ impl fmt::Display for Size {
 }
 
 impl fmt::Display for Span {
+    /// As it would be given, as far as that is whole; else in parts, as in `4m12s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", humantime::format_duration(self.0).to_string().replace(' ', ""))
+        let millis = self.0.as_millis() as u64; // never beyond the longest span
+        let whole =
+            SPANS.iter().rev().find(|(_, factor)| millis >= *factor && millis.is_multiple_of(*factor));
+        match whole {
+            Some((name, factor)) if millis / factor < 100 => write!(f, "{}{name}", millis / factor),
+            _ => f.write_str(&humantime::format_duration(self.0).to_string().replace(' ', "")),
+        }
     }
 }
 
@@ -295,8 +345,11 @@ mod tests {
             assert_eq!(text.parse(), Ok(Span(Duration::from_millis(millis))));
             assert_eq!(text.parse(), Ok(OrOff(Some(Span(Duration::from_millis(millis))))));
         }
-        for text in ["", "10", "s", "-1s", "1ns", "1us", "99999999999999999999h"] {
+        for text in ["", "10", "s", "-1s", "1h30m", "10M", "1d", "1ns", "1us", "99999999999999999999h"] {
             assert_eq!(text.parse::<Span>(), Err(UnitError::Span), "{text}");
+        }
+        for text in ["9999999h", "99999999999999h"] {
+            assert_eq!(text.parse::<Span>(), Err(UnitError::TooLong), "{text}");
         }
         for text in ["off", "0", "0s"] {
             assert_eq!(text.parse::<OrOff<Span>>(), Ok(OrOff(None)), "{text}");

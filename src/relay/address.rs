@@ -1,7 +1,7 @@
 //! Whose connection it is: addresses as the law sees them, and who is connected from each. Knows no peer but
 //! by its token.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -18,10 +18,7 @@ pub struct AddressKey(IpNet);
 
 /// Which connections come from which address.
 #[derive(Debug, Default)]
-pub struct Addresses {
-    tokens: BTreeSet<(AddressKey, Token)>,
-    counts: BTreeMap<AddressKey, usize>,
-}
+pub struct Addresses(BTreeSet<(AddressKey, Token)>);
 
 impl AddressKey {
     /// The key of an address.
@@ -57,34 +54,35 @@ impl fmt::Display for AddressKey {
 impl Addresses {
     /// A connection has come.
     pub fn insert(&mut self, key: AddressKey, token: Token) {
-        self.tokens.insert((key, token));
-        *self.counts.entry(key).or_default() += 1;
+        self.0.insert((key, token));
     }
 
     /// A connection has gone.
     pub fn remove(&mut self, key: AddressKey, token: Token) {
-        let known = self.tokens.remove(&(key, token));
-        let count = self.counts.get_mut(&key).expect("whoever goes has come");
-        assert!(known, "{token:?} goes from {key} once");
-        *count -= 1;
-        if *count == 0 {
-            self.counts.remove(&key);
-        }
-    }
-
-    /// How many connections come from an address.
-    pub fn count(&self, key: AddressKey) -> usize {
-        self.counts.get(&key).copied().unwrap_or(0)
+        let was_there = self.0.remove(&(key, token));
+        assert!(was_there, "{token:?} goes from {key} once");
     }
 
     /// The connections from an address, without a look at any other.
     pub fn tokens(&self, key: AddressKey) -> impl Iterator<Item = Token> {
-        self.tokens.range((key, Token(0))..=(key, Token(u32::MAX))).map(|&(_, token)| token)
+        self.0.range((key, Token(0))..=(key, Token(u32::MAX))).map(|&(_, token)| token)
     }
 
-    /// The address with the most connections. Looks at all of them.
+    /// Whether so many connections, or more, come from an address. Looks at no more than those.
+    pub fn has(&self, key: AddressKey, count: usize) -> bool {
+        self.tokens(key).take(count).count() == count
+    }
+
+    /// The address with the most connections, and how many. Looks at all of them.
     pub fn busiest(&self) -> Option<(AddressKey, usize)> {
-        self.counts.iter().map(|(&key, &count)| (key, count)).max_by_key(|&(_, count)| count)
+        let mut busiest: Option<(AddressKey, usize)> = None;
+        let mut current: Option<(AddressKey, usize)> = None;
+        for &(key, _) in &self.0 {
+            let count = current.filter(|&(same, _)| same == key).map_or(0, |(_, count)| count);
+            current = Some((key, count + 1));
+            busiest = if busiest.is_none_or(|(_, most)| most < count + 1) { current } else { busiest };
+        }
+        busiest
     }
 }
 
@@ -129,8 +127,9 @@ mod tests {
         addresses.insert(two, Token(3));
         addresses.remove(one, Token(1));
         assert_eq!(addresses.tokens(one).collect::<Vec<_>>(), [Token(0), Token(2)]);
-        assert_eq!((addresses.count(one), addresses.busiest()), (2, Some((one, 2))));
+        assert!(addresses.has(one, 2) && !addresses.has(one, 3));
+        assert_eq!(addresses.busiest(), Some((one, 2)));
         addresses.remove(two, Token(3));
-        assert_eq!(addresses.count(two), 0);
+        assert!(!addresses.has(two, 1));
     }
 }

@@ -37,6 +37,13 @@ impl Room {
         self.schedule(token);
     }
 
+    /// A peer will send no more than is on its way already.
+    pub fn hung_up(&mut self, from: Token) {
+        let now = self.now;
+        self.peer(from).hung_up.get_or_insert(now);
+        self.schedule(from);
+    }
+
     /// A peer that is ending and has nothing left to take goes.
     pub(super) fn leave_if_done(&mut self, token: Token) {
         let peer = self.peer(token);
@@ -55,7 +62,7 @@ impl Room {
         }
         let unsent = peer.unsent();
         peer.state = State::Gone;
-        peer.cut_off_at = peer.queue.held();
+        peer.cut_off_at = if reason == Reason::Memory { peer.holds() } else { peer.queue.held() };
         peer.share = Share::upto(Mark::START);
         peer.decoder.abandon();
         let freed = peer.queue.clear().freed;
@@ -122,6 +129,7 @@ impl Room {
         match alarm {
             Alarm::Frame => self.begin_ending(token, Reason::FrameTimeout),
             Alarm::Idle => self.begin_ending(token, Reason::IdleTimeout),
+            Alarm::HungUp => self.begin_ending(token, Reason::Eof),
             Alarm::QueueSoft => self.leave(token, Reason::QueueSoft),
             Alarm::Drain => self.leave(token, Reason::Drain),
             Alarm::Resume => {

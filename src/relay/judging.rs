@@ -10,10 +10,21 @@ use super::room::Room;
 use crate::protocol::{Offence, Penalty, Token};
 use crate::wire::{DecodeError, Header};
 
+/// What is said of whoever is over its rate.
+pub(super) const OVER_RATE: &str = "more messages or bytes a second than allowed";
+
 impl Room {
-    /// A peer's bytes break the framing.
+    /// A peer's bytes break the framing. If that costs it no more than the frame, the frame still counts
+    /// against its rate: it was read and hashed like any other.
     pub fn misframed(&mut self, from: Token, error: &DecodeError) {
-        self.charge_misframed(from, error);
+        let is_within = self.charge_misframed(from, error);
+        self.judge(from, error);
+        if !is_within && self.peer(from).is_open() {
+            self.offended(from, Offence::Flood, OVER_RATE);
+        }
+    }
+
+    fn judge(&mut self, from: Token, error: &DecodeError) {
         match error {
             // a window too small for a whole opener, which came in pieces: it gets the benefit of the doubt
             DecodeError::Magic { .. } if self.peer(from).may_be_opening() => {
@@ -54,16 +65,14 @@ impl Room {
         }
     }
 
-    /// A frame that the law drops was read and hashed like any other: it counts against the rate.
-    fn charge_misframed(&mut self, from: Token, error: &DecodeError) {
+    /// Whether a frame that is none is within its sender's rate.
+    fn charge_misframed(&mut self, from: Token, error: &DecodeError) -> bool {
         let len = match error {
             DecodeError::Checksum { header, .. } => header.frame_len(),
             DecodeError::Command { .. } => Header::LEN, // what it claims is still to come
-            DecodeError::Magic { .. } | DecodeError::Oversize { .. } => return,
+            DecodeError::Magic { .. } | DecodeError::Oversize { .. } => return true,
         };
-        if let Some(rates) = &mut self.peer(from).rates {
-            rates.take(len);
-        }
+        self.peer(from).rates.as_mut().is_none_or(|rates| rates.take(len))
     }
 
     fn drop_frame(&mut self, from: Token, offence: Offence, detail: impl Display) {

@@ -89,6 +89,13 @@ impl<P: Protocol> Relay<P> {
         self.room.begin_ending(from, Reason::Eof);
     }
 
+    /// A peer will send no more than is on its way already. Read soon, that makes no difference; whoever may
+    /// not be read, for its rate or its own replies, has the drain time for the rest.
+    pub fn hung_up(&mut self, now: Instant, from: Token) {
+        self.room.set_now(now);
+        self.room.hung_up(from);
+    }
+
     /// `len` bytes of [`unsent`](Self::unsent) are sent.
     ///
     /// # Panics

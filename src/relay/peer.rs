@@ -38,6 +38,8 @@ pub(super) struct Peer {
     pub cut_off_at: usize,
     pub accepted: Instant,
     pub last_received: Instant,
+    /// When it was heard that it will send no more than is on its way.
+    pub hung_up: Option<Instant>,
     /// When the first byte of the unfinished frame came.
     pub frame_since: Option<Instant>,
     /// Since when its queue is over the soft limit.
@@ -96,6 +98,8 @@ pub(super) enum Alarm {
     Idle,
     QueueSoft,
     Drain,
+    /// It has gone, and what it sent could not be read in time.
+    HungUp,
     /// Its rate allows reading again.
     Resume,
 }
@@ -125,6 +129,7 @@ impl Peer {
             cut_off_at: 0,
             accepted: now,
             last_received: now,
+            hung_up: None,
             frame_since: None,
             over_soft_since: None,
             wake: Wake::default(),
@@ -175,7 +180,7 @@ impl Peer {
         match self.stop {
             None => false,
             Some(Stop::Replies) => self.queue.replies_waiting() == 0,
-            Some(Stop::Rate) => self.allowed_by_rate() > 0,
+            Some(Stop::Rate) => self.rates.as_ref().is_none_or(|rates| rates.is_ready()),
         }
     }
 
@@ -227,17 +232,24 @@ impl Peer {
         match self.state {
             State::Gone => None,
             State::Ending { until, .. } => Some((until, Alarm::Drain)),
-            // its own deadlines stand still while we do not listen
+            // that a frame is not finished while we do not listen is our doing
             State::Open if self.stop.is_some() => {
                 let rates = self.rates.as_ref().filter(|_| self.stop == Some(Stop::Rate));
-                soonest([soft, rates.map(|rates| (rates.ready_at(), Alarm::Resume))])
+                let resume = rates.map(|rates| (rates.ready_at(), Alarm::Resume));
+                let hung_up = self.hung_up.map(|since| (since + limits.drain, Alarm::HungUp));
+                // whoever does not take its replies is as good as silent
+                let idle = self.idle_alarm(limits).filter(|_| self.stop == Some(Stop::Replies));
+                soonest([soft, resume, hung_up, idle])
             }
             State::Open => {
                 let frame = self.frame_since.map(|since| (since + limits.frame_timeout, Alarm::Frame));
-                let idle = limits.idle_timeout.map(|silence| (self.last_received + silence, Alarm::Idle));
-                soonest([soft, frame, idle])
+                soonest([soft, frame, self.idle_alarm(limits)])
             }
         }
+    }
+
+    fn idle_alarm(&self, limits: &Limits) -> Option<(Instant, Alarm)> {
+        limits.idle_timeout.map(|silence| (self.last_received + silence, Alarm::Idle))
     }
 
     fn allowed_by_rate(&self) -> usize {

@@ -20,14 +20,18 @@ pub struct Rates {
 #[derive(Clone, Debug)]
 struct Bucket {
     /// Units a second.
-    rate: i128,
-    burst: i128,
+    rate: u64,
+    burst: u64,
     /// Millionths of a unit: what one microsecond brings at rate 1.
-    level: i128,
+    level: i64,
     at: Instant,
 }
 
-const MILLION: i128 = 1_000_000;
+const MILLION: i64 = 1_000_000;
+/// Pauses in a second at most, for one peer.
+const RESUMES_A_SECOND: i64 = 20;
+/// Largest rate that is told from none, units a second: its millionths fit 63 bits with room for a debt.
+const LARGEST: u64 = 1_000_000_000_000;
 
 impl Rates {
     /// Full buckets, or none where no rate is set. A burst is one second's worth and at least one largest
@@ -48,9 +52,9 @@ impl Rates {
     /// in full and later, so nothing of what was read is lost.
     pub fn take(&mut self, len: usize) -> bool {
         let within =
-            |bucket: &Option<Bucket>, cost: i128| bucket.as_ref().is_none_or(|b| b.level >= cost * MILLION);
+            |bucket: &Option<Bucket>, cost: i64| bucket.as_ref().is_none_or(|b| b.level >= cost * MILLION);
         let is_heard =
-            self.over == Penalty::Pause || within(&self.messages, 1) && within(&self.bytes, len as i128);
+            self.over == Penalty::Pause || within(&self.messages, 1) && within(&self.bytes, len as i64);
         if is_heard {
             self.charge(len);
         }
@@ -64,7 +68,7 @@ impl Rates {
         if self.over != Penalty::Pause {
             return usize::MAX;
         }
-        let to_usize = |units: i128| usize::try_from(units).unwrap_or(usize::MAX);
+        let to_usize = |units: i64| usize::try_from(units).unwrap_or(usize::MAX);
         let by_messages = match &self.messages {
             None => usize::MAX,
             Some(bucket) if bucket.level < MILLION => 0,
@@ -80,7 +84,13 @@ impl Rates {
         by_messages.min(by_bytes)
     }
 
-    /// When [`read_limit`](Self::read_limit) is no longer 0.
+    /// Whether a pause is over.
+    pub fn is_ready(&self) -> bool {
+        let is_ready = |bucket: &Bucket| bucket.level >= bucket.resumes_at();
+        self.messages.iter().chain(&self.bytes).all(is_ready)
+    }
+
+    /// When a pause is over.
     pub fn ready_at(&self) -> Instant {
         let ready = |bucket: &Option<Bucket>| bucket.as_ref().map_or(Instant::START, Bucket::ready_at);
         ready(&self.messages).max(ready(&self.bytes))
@@ -91,27 +101,33 @@ impl Rates {
             bucket.level -= MILLION;
         }
         if let Some(bucket) = &mut self.bytes {
-            bucket.level -= len as i128 * MILLION;
+            bucket.level -= len as i64 * MILLION;
         }
     }
 }
 
 impl Bucket {
     fn full(now: Instant, rate: u64, least: u64) -> Self {
-        let burst = i128::from(rate.max(least));
-        Self { rate: i128::from(rate), burst, level: burst * MILLION, at: now }
+        let rate = rate.min(LARGEST);
+        let burst = rate.max(least);
+        Self { rate, burst, level: burst as i64 * MILLION, at: now }
     }
 
     fn refill(&mut self, now: Instant) {
-        let micros = now.since(self.at).as_micros() as i128; // 64 bits of them
-        self.level = (self.level + micros * self.rate).min(self.burst * MILLION);
+        let micros = i64::try_from(now.since(self.at).as_micros()).unwrap_or(i64::MAX);
+        let brought = micros.saturating_mul(self.rate as i64);
+        self.level = self.level.saturating_add(brought).min(self.burst as i64 * MILLION);
         self.at = now;
     }
 
+    /// Where reading goes on after a pause: not at the first unit, or a greedy peer would be read unit by unit.
+    fn resumes_at(&self) -> i64 {
+        (self.rate as i64 * MILLION / RESUMES_A_SECOND).max(MILLION)
+    }
+
     fn ready_at(&self) -> Instant {
-        let missing = (MILLION - self.level).max(0);
-        let micros = (missing + self.rate - 1) / self.rate;
-        self.at + Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+        let missing = (self.resumes_at() - self.level).max(0) as u64;
+        self.at + Duration::from_micros(missing.div_ceil(self.rate))
     }
 }
 
@@ -153,7 +169,7 @@ mod tests {
         let largest = Header::LEN + test_limits().decoder.max_payload as usize;
         assert!(!rates.take(largest + 1));
         assert!(rates.take(largest));
-        assert_eq!(rates.ready_at(), at(10));
+        assert_eq!(rates.ready_at(), at(50), "not before there is a twentieth of a second's worth");
     }
 
     #[test]

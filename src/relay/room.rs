@@ -11,6 +11,7 @@ use slab::Slab;
 use super::address::{AddressKey, Addresses};
 use super::ban_list::BanList;
 use super::events::{Event, Events, Kind, Who};
+use super::judging::OVER_RATE;
 use super::limits::Limits;
 use super::misbehavior::Law;
 use super::peer::{Peer, State, Stop};
@@ -147,7 +148,7 @@ impl Room {
         let is_heard = peer.rates.as_mut().is_none_or(|rates| rates.take(frame.as_bytes().len()));
         self.stats.incoming.frames += 1;
         if !is_heard {
-            self.offended(from, Offence::Flood, "more messages or bytes a second than allowed");
+            self.offended(from, Offence::Flood, OVER_RATE);
         }
         is_heard
     }
@@ -264,7 +265,7 @@ impl Room {
         {
             return Err(Refusal::Banned { left: ban.until.since(self.now), offence: ban.offence });
         }
-        if self.limits.max_peers_per_ip.is_some_and(|max| self.addresses.count(key) >= max) {
+        if self.limits.max_peers_per_ip.is_some_and(|max| self.addresses.has(key, max)) {
             return Err(Refusal::TooManyFromAddress(key));
         }
         if self.peers.len() >= self.limits.max_peers { Err(Refusal::Full) } else { Ok(()) }

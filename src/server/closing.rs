@@ -80,7 +80,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
 
     fn welcome(&mut self, mut stream: S::Stream, token: Token) {
         if let Err(error) = self.stack.register(&mut stream, token) {
-            log::error!("cannot watch a connection: {error}; closing it");
+            self.accepting.note_failure(self.now, &error); // ours, for lack of something: told once
             self.stack.abort(stream);
             self.relay.closed(self.now, token, Reason::Lost(error.kind()));
             return;

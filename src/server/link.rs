@@ -14,8 +14,8 @@ pub(super) struct Link<T> {
     pub is_readable: bool,
     /// It may take bytes.
     pub is_writable: bool,
-    /// The stack has said that the other side ended: read on until the end itself.
-    pub has_ended: bool,
+    /// A short read says nothing of what is left: read on until there is nothing, or the end itself.
+    pub is_read_to_the_end: bool,
     /// The end has been read.
     pub is_drained: bool,
     /// The last write left something.
@@ -46,7 +46,7 @@ impl<T> Link<T> {
             mode: Mode::Talking,
             is_readable: false,
             is_writable: true,
-            has_ended: false,
+            is_read_to_the_end: false,
             is_drained: false,
             is_behind: false,
             is_queued_reader: false,

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::link::Mode;
-use super::{LOG_ENOUGH_BYTES, READ_BYTES, READ_ROUNDS, READ_ROUNDS_TIME, Server, Stack};
+use super::{LOG_ENOUGH_BYTES, READ_BYTES, READ_ENOUGH_BYTES, READ_ROUNDS, READ_ROUNDS_TIME, Server, Stack};
 use crate::protocol::{Protocol, Token};
 use crate::relay::Reason;
 use crate::time::Instant;
@@ -12,12 +12,11 @@ impl<S: Stack, P: Protocol> Server<S, P> {
     /// Rounds of reading, one read of each who has something a round, while the log is short.
     pub(super) fn read(&mut self) -> io::Result<()> {
         let began = self.now;
+        self.read_this_turn = 0;
         for round in 1.. {
             self.read_round();
-            let is_enough = round == READ_ROUNDS
-                || self.relay.log_len() >= LOG_ENOUGH_BYTES
-                || self.now.since(began) >= READ_ROUNDS_TIME;
-            if is_enough || self.readers.is_empty() {
+            let is_late = round == READ_ROUNDS || self.now.since(began) >= READ_ROUNDS_TIME;
+            if is_late || self.has_read_enough() || self.readers.is_empty() {
                 break;
             }
             self.wait(Some(Instant::START))?;
@@ -25,10 +24,14 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         Ok(())
     }
 
-    /// Whoever the log has no room for is first in the next turn.
+    fn has_read_enough(&self) -> bool {
+        self.relay.log_len() >= LOG_ENOUGH_BYTES || self.read_this_turn >= READ_ENOUGH_BYTES
+    }
+
+    /// Whoever there is no more room for is first in the next turn.
     fn read_round(&mut self) {
         for _ in 0..self.readers.len() {
-            if self.relay.log_len() >= LOG_ENOUGH_BYTES {
+            if self.has_read_enough() {
                 return;
             }
             if let Some(token) = self.readers.pop_front() {
@@ -50,7 +53,8 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         match self.stack.read(&mut link.stream, &mut self.scratch[..limit]) {
             Ok(0) => self.end_of_input(token),
             Ok(len) => {
-                link.is_readable = len == limit || link.has_ended;
+                link.is_readable = len == limit || link.is_read_to_the_end;
+                self.read_this_turn += len;
                 if link.mode == Mode::Talking {
                     self.relay.received(self.now, token, &self.scratch[..len]);
                 }

@@ -17,6 +17,9 @@ pub enum Readiness {
     /// A stream will have no more bytes than it has: its other side has ended or failed. A short read is no
     /// reason to stop before the end or the error is read.
     Ended(Token),
+    /// A stream has urgent data: a read may be cut short at its place, so from now on a short read says
+    /// nothing of what is left.
+    Urgent(Token),
     /// A stream may take bytes.
     Writable(Token),
     /// Somebody wants a turn, for reasons of his own.
@@ -27,7 +30,8 @@ pub enum Readiness {
 /// that is closed already.
 ///
 /// `WouldBlock` means what it means in mio: readiness will be said again. After a read or a write shorter
-/// than it could have been, it will be said again too.
+/// than it could have been it will be said again too, but for a read of a stream that was said to be `Ended` or
+/// `Urgent`.
 pub trait Stack {
     /// One connection.
     type Stream;

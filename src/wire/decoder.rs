@@ -141,7 +141,7 @@ impl Decoder {
     pub fn wants(&self) -> usize {
         match &self.state {
             State::Seeking(window) => Header::LEN - usize::from(window.len),
-            State::Collecting(collected) => collected.header.frame_len() - collected.bytes.len(),
+            State::Collecting(collected) => collected.lacks(),
             State::Discarding(left) => *left as usize,
         }
     }
@@ -159,7 +159,7 @@ impl Decoder {
     /// Bytes allocated for the unfinished frame.
     pub fn memory(&self) -> usize {
         match &self.state {
-            State::Collecting(collected) => size_of::<Collected>() + collected.bytes.capacity(),
+            State::Collecting(collected) => collected.memory(),
             State::Seeking(_) | State::Discarding(_) => 0,
         }
     }
@@ -197,7 +197,7 @@ impl Decoder {
             }
             Verdict::Offence(error) => {
                 input.advance(Header::LEN);
-                self.state = State::behind(&raw);
+                self.pass_over(&raw);
                 return Err(error);
             }
         };
@@ -235,7 +235,7 @@ impl Decoder {
                 self.skip(1).map(|()| true)
             }
             Verdict::Offence(error) => {
-                self.state = State::behind(&raw);
+                self.pass_over(&raw);
                 Err(error)
             }
         }
@@ -246,8 +246,8 @@ impl Decoder {
         let State::Collecting(collected) = std::mem::replace(&mut self.state, State::SEEKING) else {
             unreachable!("only a collected frame is finished")
         };
-        let Collected { header, bytes, hasher } = *collected;
-        self.verify(header, hasher.finish(), Cow::Owned(bytes))
+        let (header, bytes, found) = collected.finish();
+        self.verify(header, found, Cow::Owned(bytes))
     }
 
     /// What 24 bytes that begin with the magic are. After a gap a header that cannot be is no header at all.
@@ -279,6 +279,17 @@ impl Decoder {
         Err(DecodeError::Checksum { header, found })
     }
 
+    /// Behind a header that is an offence: what it claims to stand before is passed over.
+    fn pass_over(&mut self, raw: &[u8; Header::LEN]) {
+        self.state = match claimed_length(raw) {
+            0 => State::SEEKING,
+            left => State::Discarding(left),
+        };
+        if matches!(self.state, State::Seeking(_)) {
+            self.passed = self.passed.wrapping_add(1);
+        }
+    }
+
     /// The window slides over `count` bytes, but no further than one byte too far: however the stream was
     /// cut, the same bytes are counted.
     fn skip(&mut self, count: u64) -> Result<(), DecodeError> {
@@ -302,14 +313,6 @@ enum Verdict {
 impl State {
     /// Between frames, nothing held.
     const SEEKING: Self = Self::Seeking(Window { held: [0; Header::LEN], len: 0 });
-
-    /// Behind a header that is an offence: what it claims to stand before is passed over.
-    fn behind(raw: &[u8; Header::LEN]) -> Self {
-        match claimed_length(raw) {
-            0 => Self::SEEKING,
-            left => Self::Discarding(left),
-        }
-    }
 }
 
 /// How many bytes stand before the magic; where there is none, before what could become it.

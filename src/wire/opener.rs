@@ -34,10 +34,18 @@ pub enum Guess {
 /// Bytes after which [`guess`] is never undecided: another network's magic and `version`.
 pub const LONGEST: usize = 4 + Command::LEN;
 
-const OPENERS: [(&[u8], Opener); 5] = [
+const OPENERS: [(&[u8], Opener); 13] = [
     (b"\x16\x03", Opener::Tls),
     (b"GET ", Opener::Http),
     (b"POST", Opener::Http),
+    (b"HEAD ", Opener::Http),
+    (b"PUT ", Opener::Http),
+    (b"DELETE ", Opener::Http),
+    (b"CONNECT ", Opener::Http),
+    (b"OPTIONS ", Opener::Http),
+    (b"TRACE ", Opener::Http),
+    (b"PATCH ", Opener::Http),
+    (b"PRI * HTTP/2", Opener::Http),
     (b"PROXY ", Opener::Proxy),
     (b"\r\n\r\n\0\r\nQ", Opener::Proxy),
 ];
@@ -99,6 +107,10 @@ mod tests {
             (b"\x16\x03".as_slice(), "TLS"),
             (b"GET ", "HTTP"),
             (b"POST", "HTTP"),
+            (b"HEAD ", "HTTP"),
+            (b"OPTIONS ", "HTTP"),
+            (b"CONNECT ", "HTTP"),
+            (b"PRI * HTTP/2", "HTTP"),
             (b"PROXY ", "the PROXY protocol"),
             (b"\r\n\r\n\0\r\nQ", "the PROXY protocol"),
             (b"\xf9\xbe\xb4\xd9version\0\0\0\0\0", "a peer of mainnet (magic f9beb4d9)"),

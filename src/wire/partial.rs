@@ -3,8 +3,8 @@
 
 use bytes::Buf;
 
-use super::Header;
 use super::checksum::Hasher;
+use super::{Checksum, Header};
 
 /// The end of the input that could be the beginning of a header.
 #[derive(Debug, Default)]
@@ -16,10 +16,17 @@ pub(super) struct Window {
 /// A frame whose payload is still arriving.
 #[derive(Debug)]
 pub(super) struct Collected {
-    pub header: Header,
-    pub bytes: Vec<u8>,
-    pub hasher: Hasher,
+    header: Header,
+    /// Full segments. All of one size, so that what one frame gives back fits the next whatever its length:
+    /// buffers that grow to megabytes in odd sizes leave an allocator with holes it cannot fill.
+    full: Vec<Vec<u8>>,
+    /// The segment being filled.
+    bytes: Vec<u8>,
+    hasher: Hasher,
 }
+
+/// Bytes of a segment.
+const SEGMENT: usize = 64 * 1024;
 
 impl Window {
     /// A window with `bytes`, fewer than a header has.
@@ -49,26 +56,62 @@ impl Window {
 
 impl Collected {
     pub fn beginning(header: Header, raw: [u8; Header::LEN]) -> Box<Self> {
-        Box::new(Self { header, bytes: raw.to_vec(), hasher: Hasher::default() })
+        Box::new(Self { header, full: Vec::new(), bytes: raw.to_vec(), hasher: Hasher::default() })
     }
 
     /// Takes what the input has of the payload; true once it is whole.
     pub fn take(&mut self, input: &mut &[u8]) -> bool {
-        let left = self.header.frame_len() - self.bytes.len();
-        let here = &input[..left.min(input.len())];
-        self.make_room(here.len());
-        self.bytes.extend_from_slice(here);
-        self.hasher.update(here);
-        input.advance(here.len());
-        here.len() == left
+        while self.lacks() > 0 && !input.is_empty() {
+            if self.bytes.len() == SEGMENT {
+                self.full.push(std::mem::take(&mut self.bytes));
+            }
+            let room = SEGMENT - self.bytes.len();
+            let here = &input[..room.min(self.lacks()).min(input.len())];
+            self.make_room(here.len());
+            self.bytes.extend_from_slice(here);
+            self.hasher.update(here);
+            input.advance(here.len());
+        }
+        self.lacks() == 0
     }
 
-    /// Doubles as bytes arrive, never past the frame's own length: a claim costs the sender its bytes.
+    /// Bytes still to come.
+    pub fn lacks(&self) -> usize {
+        self.header.frame_len() - self.len()
+    }
+
+    /// Bytes allocated.
+    pub fn memory(&self) -> usize {
+        let segments = self.full.len() * SEGMENT + self.full.capacity() * size_of::<Vec<u8>>();
+        size_of::<Self>() + segments + self.bytes.capacity()
+    }
+
+    /// The whole frame, in one piece, and what its payload's checksum is.
+    pub fn finish(self) -> (Header, Vec<u8>, Checksum) {
+        let Self { header, mut full, bytes, hasher } = self;
+        let whole = if full.is_empty() {
+            bytes
+        } else {
+            full.push(bytes);
+            full.concat()
+        };
+        (header, whole, hasher.finish())
+    }
+
+    fn len(&self) -> usize {
+        self.full.len() * SEGMENT + self.bytes.len()
+    }
+
+    /// Doubles as bytes arrive, up to a segment and never past the frame's own length: a claim costs the
+    /// sender its bytes.
     fn make_room(&mut self, count: usize) {
         let needed = self.bytes.len() + count;
         if needed > self.bytes.capacity() {
-            let doubled = (2 * self.bytes.capacity()).min(self.header.frame_len());
-            self.bytes.reserve_exact(needed.max(doubled) - self.bytes.len());
+            let most = SEGMENT.min(self.bytes.len() + self.lacks());
+            let doubled = (2 * self.bytes.capacity()).min(most);
+            // beyond the first segment the sender has shown that it means it
+            let grown = if self.full.is_empty() { needed.max(doubled) } else { most };
+            self.bytes.reserve_exact(grown - self.bytes.len());
         }
     }
 }

@@ -225,7 +225,9 @@ fn figures_are_told_only_when_they_have_changed() {
     let relay = Relay::start(&["--stats-every", "50ms", "--idle-timeout", "1s"]);
     let mut peer = relay.peer();
     peer.expect_end();
-    relay.said(&[" peers=0 in=1/32B out=1/32B skipped=0 dropped=0 bans=0 closed-idle-timeout=1"]);
+    relay.said(&[
+        " peers=0 accepted=1 in=1/32B out=1/32B skipped=0 dropped=0 pauses=0 bans=0 closed-idle-timeout=1",
+    ]);
     let log = relay.log();
     let figures = |line: &String| line.split_once("] peers=").map(|(_, figures)| figures.to_string());
     let told: Vec<String> = log.iter().filter_map(figures).collect();
@@ -303,12 +305,7 @@ fn whoever_makes_us_hold_most_goes_when_all_hold_too_much() {
     for hoarder in &mut hoarders {
         hoarder.send(&encode("block", &[1; 100_000])[..90_000]);
     }
-    relay.said(&[
-        "WARN",
-        "addr=127.0.0.2:",
-        "closed reason=memory",
-        "(held most of --retained-max, not banned)",
-    ]);
+    relay.said(&["WARN", "addr=127.0.0.2:", "closed reason=memory", "(most of --retained-max, not banned)"]);
     sender.send_frame("tx", b"small");
     assert_eq!(reader.receive().1, b"small");
     relay.peer_from(A);

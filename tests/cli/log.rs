@@ -29,7 +29,7 @@ fn the_start_says_what_it_is_and_what_holds() {
     let law = relay.said(&["law: "]);
     assert_eq!(
         text(&law),
-        "law: ban=magic,oversize,command,protocol for 1m30s; pause=flood; drop=checksum; never banned: none"
+        "law: ban=magic,oversize,command,protocol for 90s; pause=flood; drop=checksum; never banned: none"
     );
     relay.said(&["only this host can connect"]);
 }
@@ -119,7 +119,7 @@ fn the_end_is_told_with_what_was_not_delivered() {
     relay.said(&["banned until="]);
     let log = relay.stop();
     let [.., figures, last] = log.as_slice() else { panic!("{log:?}") };
-    assert!(figures.contains("peers=0 in=1/62B out=1/32B skipped="), "{figures}");
+    assert!(figures.contains("peers=0 accepted=2 in=1/62B out=1/32B skipped="), "{figures}");
     assert!(figures.contains("bans=1 closed-banned=1 closed-shutdown=1"), "{figures}");
     assert_eq!(text(last), "stopped: 0 bytes to 0 peers were not delivered");
 }

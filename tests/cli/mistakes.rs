@@ -45,10 +45,10 @@ fn the_largest_numbers_are_taken_and_added_up() {
 }
 
 #[test]
-fn a_ban_for_a_hundred_thousand_years_can_be_told() {
-    let relay = Relay::start(&["--ban-time", "900000000h"]);
+fn a_ban_for_a_hundred_years_can_be_told() {
+    let relay = Relay::start(&["--ban-time", "876000h"]);
     relay.ban([127, 0, 0, 2]);
-    relay.said(&["banned until=9999-12-31T23:59:59Z"]);
+    relay.said(&["banned until=21"]);
     assert!(!relay.admits([127, 0, 0, 2]));
     relay.said(&["reason=banned left="]);
     assert!(relay.admits([127, 0, 0, 1]));

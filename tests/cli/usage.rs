@@ -74,7 +74,7 @@ const ROWS: [Row; 27] = [
     row("--queue-soft-time", "10s", ("500ms", "500ms"), &["", "10", "x", "1us"], SPAN),
     row("--queue-hard", "8MiB", ("16MiB", "16MiB"), &["", "x", "-1"], SIZE),
     row("--retained-max", "256M", ("1GiB", "1GiB"), &["", "x", "-1"], SIZE),
-    row("--ban-time", "10m", ("90s", "1m30s"), &["", "10", "x", "1ns"], SPAN),
+    row("--ban-time", "10m", ("90s", "90s"), &["", "10", "x", "1ns"], SPAN),
     row(
         "--max-bans",
         "65536",
@@ -111,7 +111,7 @@ const ROWS: [Row; 27] = [
     row("--frame-timeout", "1m", ("5s", "5s"), &["", "0", "10", "x"], "need a"),
     row("--idle-timeout", "off", ("5m", "5m"), &["", "10", "x"], SPAN),
     row("--keepalive", "1m", ("0", "off"), &["", "10", "x"], SPAN),
-    row("--drain", "5s", ("24h", "1day"), &["", "10", "x"], SPAN),
+    row("--drain", "5s", ("24h", "24h"), &["", "10", "x"], SPAN),
     row("--stats-every", "1m", ("10s", "10s"), &["", "10", "x", "1us"], SPAN),
     row(
         "--log-level",
@@ -261,7 +261,10 @@ fn the_issues_lines_are_said_word_for_word() {
 fn options_that_contradict_each_other_are_refused() {
     for (args, said) in [
         (["--queue-soft", "1G"].as_slice(), "--queue-soft 1G: must not be above --queue-hard, 8MiB"),
-        (&["--retained-max", "4M"], "--retained-max 4M: must hold a largest frame, at least 4001048"),
+        (
+            &["--retained-max", "4M"],
+            "--retained-max 4M: must hold a largest frame, at least 4008026, or --max-payload be smaller",
+        ),
         (&["--max-payload", "5G"], "--max-payload 5G: at most 1GiB"),
         (&["--recv-buffer", "0"], "--recv-buffer 0: need at least one byte"),
         (&["--send-buffer", "5G"], "--send-buffer 5G: at most 1GiB"),
@@ -284,7 +287,7 @@ fn units_are_taken_as_the_issue_has_them() {
     for given in ["1G", "1GiB"] {
         assert_eq!(check(&["--retained-max", given]).setting("--retained-max").0, given);
     }
-    for (given, shown) in [("500ms", "500ms"), ("10s", "10s"), ("5m", "5m"), ("24h", "1day"), ("0", "off")] {
+    for (given, shown) in [("500ms", "500ms"), ("10s", "10s"), ("5m", "5m"), ("24h", "24h"), ("0", "off")] {
         assert_eq!(check(&["--idle-timeout", given]).setting("--idle-timeout").0, shown);
     }
 }
@@ -339,15 +342,15 @@ fn a_penalty_is_taken_where_the_law_allows_it() {
 
 #[test]
 fn the_worst_case_memory_adds_up() {
-    let ran = check(&["--max-peers", "10000", "--retained-max", "100MiB"]);
+    let ran = check(&["--max-peers", "10000", "--retained-max", "100M"]);
     let line = ran.out.lines().last().unwrap();
     assert!(line.starts_with("worst-case memory: "), "{line}");
     let figures: Vec<f64> =
-        line.split([' ', '(', ')', ';']).filter_map(|word| word.strip_suffix("MiB")?.parse().ok()).collect();
+        line.split([' ', '(', ')', ';']).filter_map(|word| word.strip_suffix("MB")?.parse().ok()).collect();
     let [total, peers, retained, fixed] = figures[..] else { panic!("{line}") };
     assert!(line.contains("peers 10000 x 512 B"), "{line}");
-    assert_eq!((peers, retained), (4.9, 100.0), "{line}");
-    assert!((total - (peers + retained + fixed)).abs() < 0.2, "{line}");
+    assert_eq!((peers, retained), (5.1, 100.0), "{line}");
+    assert!((total - (peers + retained + fixed)).abs() < 1.0, "{line}");
 }
 
 #[test]

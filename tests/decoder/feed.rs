@@ -8,7 +8,7 @@ use peer_relay::wire::{Checksum, DecodeError, Decoder, Frame, Header, Magic};
 use crate::naive::{self, Found, Law, Reading};
 
 /// What a decoder holds beside the bytes of one frame: its record and the hash in the making.
-pub const OVERHEAD: usize = 512;
+pub const OVERHEAD: usize = 2048;
 
 pub fn decoder(law: &Law) -> Decoder {
     let &Law { magic, max_payload, max_skip } = law;
