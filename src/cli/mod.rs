@@ -58,8 +58,8 @@ Examples:
 
 {all-args}
 
-Sizes take k, M, G, KiB, MiB, GiB; durations 500ms, 10s, 5m, 24h. Every option --some-name also reads the
-environment variable PEER_RELAY_SOME_NAME, lists comma-separated.
+Sizes take k, M, G, KiB, MiB, GiB; durations 500ms, 10s, 5m, 24h. Every option --some-name also
+reads the environment variable PEER_RELAY_SOME_NAME, lists comma-separated.
 ";
 
 /// Why the program ends without having done what it was asked: one line, and an exit code.
