@@ -25,8 +25,11 @@ const COST_RATIO: u32 = 100;
 /// How long after a failure it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// What a ban file is.
+const NEED: &str = "need {\"bans\": [...]}";
+
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "need {\"bans\": [...]}")]
+#[serde(deny_unknown_fields)]
 struct Loaded {
     bans: Vec<Row>,
 }
@@ -98,6 +101,10 @@ pub fn load(path: &Path, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, 
         }
         Err(error) => return Err(failed(error.to_string())),
     };
+    if !text.trim_start().starts_with('{') {
+        // serde would take a struct's fields from a list
+        return Err(failed(format!("line 1 column 1: {NEED}")));
+    }
     let loaded: Loaded =
         serde_json::from_str(&without_last_comma(text)).map_err(|error| failed(place_first(&error)))?;
     let bans = loaded.bans.iter().map(|row| {
