@@ -1,14 +1,18 @@
 //! The ban file: written, read, edited, spoilt.
 
-use std::fs;
+use std::fs::{self, File, Permissions};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::process::Command;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{JUNK, Peer, Relay, eventually, run};
+use crate::support::{JUNK, PATIENCE, Peer, Relay, eventually, run};
 
 const A: [u8; 4] = [127, 0, 0, 2];
 const B: [u8; 4] = [127, 0, 0, 3];
@@ -256,4 +260,125 @@ fn a_place_that_vanishes_is_told_and_the_relay_goes_on() {
     assert!(!relay.admits(A));
     relay.peer_from(B);
     relay.stop();
+}
+
+#[test]
+fn a_comma_left_behind_the_last_ban_is_no_mistake() {
+    let row = |address: &str| json!({"address": address, "until_unix_ms": u64::MAX, "offence": "magic"});
+    let place =
+        Place::holding(format!("{{\"bans\": [\n  {},\n  {},\n]}}\n", row("127.0.0.2"), row("10.0.0.1")));
+    let relay = place.relay(&[]);
+    relay.said(&["bans loaded: 2"]);
+    assert!(!relay.admits(A));
+    let said = complaint(&Place::holding(format!("{{\"bans\": [{},,]}}", row("127.0.0.2"))));
+    assert!(said.contains("line 1 column"), "two are one too many: {said}");
+}
+
+#[test]
+fn a_list_alone_is_told_what_is_needed() {
+    for content in ["[]", "7", "null"] {
+        let said = complaint(&Place::holding(content));
+        assert!(said.contains("need {\"bans\": [...]}"), "{content}: {said}");
+    }
+}
+
+#[test]
+fn a_pipe_in_the_ban_files_place_stops_the_start() {
+    let place = Place::new();
+    if !Command::new("mkfifo").arg(&place.path).status().is_ok_and(|status| status.success()) {
+        println!("skipped: no mkfifo here");
+        return;
+    }
+    let path = place.path.to_str().unwrap().to_string();
+    let (tell, told) = channel();
+    thread::spawn(move || tell.send(run(&["--listen", "127.0.0.1:0", "--ban-file", &path], &[])));
+    let ran = told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        drop(File::options().write(true).open(&place.path)); // it goes on, and ends
+        panic!("it waits for somebody to write");
+    });
+    assert!(ran.error(1).contains("not a plain file"), "{ran:?}");
+}
+
+#[test]
+fn whoever_may_read_the_file_may_read_the_next() {
+    // whatever new files are like here, one of these is different
+    for mode in [0o600, 0o660] {
+        let place = Place::holding("{\"bans\": []}");
+        fs::set_permissions(&place.path, Permissions::from_mode(mode)).unwrap();
+        let relay = place.relay(&[]);
+        relay.ban(A);
+        place.wait_for_bans(1);
+        assert_eq!(fs::metadata(&place.path).unwrap().mode() & 0o777, mode);
+    }
+}
+
+#[test]
+fn a_link_to_the_ban_file_stays_one() {
+    let real = Place::holding("{\"bans\": []}");
+    let place = Place::new();
+    symlink(&real.path, &place.path).unwrap();
+    let relay = place.relay(&[]);
+    relay.ban(A);
+    real.wait_for_bans(1);
+    relay.stop();
+    assert!(fs::symlink_metadata(&place.path).unwrap().is_symlink());
+    assert!(place.is_tidy() && real.is_tidy());
+}
+
+#[test]
+fn what_was_loaded_is_written_back_soon_without_what_is_over() {
+    let row =
+        |address: &str, until: u64| json!({"address": address, "until_unix_ms": until, "offence": "magic"});
+    let over = [row("10.0.0.1", 0), row("10.0.0.2", unix_ms() - 1000)];
+    let rows: Vec<Value> = over.into_iter().chain([row("127.0.0.2", u64::MAX)]).collect();
+    let place = Place::holding(json!({ "bans": rows }).to_string());
+    let _relay = place.relay(&[]);
+    let began = Instant::now();
+    let bans = place.wait_for_bans(1);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(bans[0]["address"], "127.0.0.2");
+    let until = bans[0]["until_unix_ms"].as_u64().unwrap();
+    assert!(until <= unix_ms() + 600_000, "no longer than a new one: {until}");
+}
+
+#[test]
+fn whoever_is_never_banned_is_let_in_whatever_the_file_says() {
+    let place = Place::holding(file_with("127.0.0.2", u64::MAX));
+    assert!(!place.relay(&[]).admits(A));
+    let relay = place.relay(&["--never-ban", "127.0.0.2"]);
+    assert!(relay.admits(A));
+}
+
+#[test]
+fn a_long_list_that_changes_all_the_time_is_not_written_all_the_time() {
+    const LOADED: u32 = 20_000;
+    const TIME: Duration = Duration::from_secs(2);
+    // At a hundredth of the loop's time a list that takes 20 ms to write out is due again after 2 s; once was
+    // measured. A save every 200 ms would be some ten, and five if each waited for the one before to be seen.
+    const MOST: usize = 4;
+    let until = unix_ms() + 500_000;
+    let row = |number: u32| {
+        let address = Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + number).to_string();
+        json!({"address": address, "until_unix_ms": until, "offence": "magic"})
+    };
+    let place = Place::holding(json!({ "bans": (0..LOADED).map(row).collect::<Vec<_>>() }).to_string());
+    let state =
+        || fs::metadata(&place.path).map(|file| (file.ino(), file.mtime(), file.mtime_nsec())).unwrap();
+    let relay = place.relay(&["--log-level", "warn"]);
+    let (began, mut seen, mut replaced, mut banned) = (Instant::now(), state(), 0, 0);
+    while began.elapsed() < TIME {
+        let ip = Ipv4Addr::from_bits(Ipv4Addr::new(127, 1, 0, 0).to_bits() + banned);
+        let mut peer = Peer::connect(relay.address(), ip);
+        peer.send(JUNK);
+        peer.expect_end();
+        banned += 1;
+        let now = state();
+        replaced += usize::from(now != seen);
+        seen = now;
+    }
+    println!("{LOADED} bans and {banned} more in {TIME:?}: replaced {replaced} times");
+    assert!(banned > 20, "too few changes to tell anything: {banned}");
+    assert!(replaced <= MOST, "{replaced} times");
+    relay.stop();
+    assert_eq!(place.bans().len(), (LOADED + banned) as usize, "all the same nothing is lost");
 }

@@ -119,3 +119,40 @@ fn open_to_the_network_without_a_rate_limit_is_a_warning() {
     let log = limited.stop();
     assert!(!log.iter().any(|line| line.contains("open to the network")), "{log:?}");
 }
+
+#[test]
+fn the_same_address_twice_is_refused() {
+    for args in [
+        ["--listen", "127.0.0.1:7333", "--listen", "127.0.0.1:7333"].as_slice(),
+        &["--listen", "127.0.0.1:7333,127.0.0.1"],
+        &["--listen", "127.0.0.1:7333", "--listen", "[::ffff:127.0.0.1]:7333"],
+    ] {
+        assert_eq!(run(args, &[]).error(2), "--listen 127.0.0.1:7333: is given twice", "{args:?}");
+    }
+    let free = Relay::start(&["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"]);
+    assert_ne!(free.addresses()[0], free.addresses()[1], "any free port can be had twice");
+}
+
+#[test]
+fn nobodys_address_is_refused() {
+    for at in ["224.0.0.1:0", "255.255.255.255:0", "[ff02::1]:0", "[::ffff:224.0.0.1]:0", "239.1.2.3"] {
+        let ran = run(&["--listen", at], &[]);
+        let line = ran.error(2);
+        assert!(line.starts_with(&format!("--listen {at}: need an IPv4 or IPv6 address")), "{line}");
+    }
+}
+
+#[test]
+fn an_ipv4_address_in_ipv6_is_the_ipv4_one() {
+    let relay = Relay::start(&["--listen", "[::ffff:127.0.0.1]:0", "--never-ban", "::ffff:127.0.0.2/127"]);
+    assert!(relay.address().is_ipv4(), "{:?}", relay.listening());
+    relay.said(&["only this host can connect"]);
+    relay.said(&["law: ", "never banned: 127.0.0.2/31"]);
+    let mut offender = relay.peer_from([127, 0, 0, 2]);
+    offender.send(crate::support::JUNK);
+    offender.expect_end();
+    relay.said(&["addr=127.0.0.2:", "disconnected offence=magic", "(not banned)"]);
+    relay.peer_from([127, 0, 0, 2]);
+    relay.ban([127, 0, 0, 4]);
+    assert!(!relay.admits([127, 0, 0, 4]));
+}

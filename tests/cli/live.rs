@@ -348,10 +348,45 @@ fn the_end_waits_for_a_reader_no_longer_than_it_may() {
     relay.terminate();
     let (status, log) = relay.wait();
     assert_eq!(status.code(), Some(0));
+    assert_lost_much(&log);
+}
+
+/// The last line says that megabytes did not reach one peer.
+fn assert_lost_much(log: &[String]) {
     let last = log.last().unwrap();
     let (bytes, rest) = last.split_once("stopped: ").unwrap().1.split_once(' ').unwrap();
     assert!(bytes.replace(',', "").parse::<u64>().unwrap() > 1_000_000, "{last}");
     assert_eq!(rest, "bytes to 1 peers were not delivered");
+}
+
+#[test]
+fn an_end_that_may_take_no_time_still_tells_what_was_not_delivered() {
+    for drain in ["0", "0s"] {
+        let (mut relay, _reader) = stop_reading(&["--queue-hard", "100M", "--drain", drain]);
+        let began = Instant::now();
+        relay.terminate();
+        let (status, log) = relay.wait();
+        assert_eq!(status.code(), Some(0));
+        assert!(
+            began.elapsed() < Duration::from_secs(4),
+            "the drain time's default is 5 s: {:?}",
+            began.elapsed()
+        );
+        assert_lost_much(&log);
+    }
+}
+
+#[test]
+fn figures_tell_how_many_came_and_how_often_one_was_paused() {
+    let relay = Relay::start(&["--rate-messages", "1"]);
+    let _quiet = relay.peer_from(B);
+    Peer::connect(relay.address(), A).send(&encode("tx", b"").repeat(20));
+    relay.said(&["addr=127.0.0.2:", "paused offence=flood"]);
+    let log = relay.stop();
+    let figures = log.iter().rev().find(|line| line.contains("] peers=")).unwrap();
+    assert!(figures.contains(" accepted=2 "), "{figures}");
+    let pauses = figures.split_once(" pauses=").unwrap().1.split(' ').next().unwrap();
+    assert!(pauses.parse::<u64>().unwrap() >= 1, "{figures}");
 }
 
 #[test]

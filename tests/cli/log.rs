@@ -123,3 +123,36 @@ fn the_end_is_told_with_what_was_not_delivered() {
     assert!(figures.contains("bans=1 closed-banned=1 closed-shutdown=1"), "{figures}");
     assert_eq!(text(last), "stopped: 0 bytes to 0 peers were not delivered");
 }
+
+#[test]
+fn every_method_of_http_is_named_and_never_banned() {
+    let relay = Relay::start(&[]);
+    let openers = [
+        "HEAD / HTTP/1.1",
+        "OPTIONS * HTTP/1.1",
+        "PUT /a HTTP/1.1",
+        "CONNECT here:443 HTTP/1.1",
+        "DELETE /a HTTP/1.1",
+        "TRACE / HTTP/1.1",
+        "PATCH /a HTTP/1.1",
+        "PRI * HTTP/2.0",
+    ];
+    for (last, opener) in (10..).zip(openers) {
+        let address = [127, 0, 0, last];
+        let mut peer = Peer::connect(relay.address(), address);
+        peer.send(format!("{opener}\r\nHost: here.example\r\n\r\n").as_bytes());
+        peer.expect_end();
+        relay.said(&[&format!("closed before a frame: addr=127.0.0.{last}:"), "looks like HTTP"]);
+        relay.peer_from(address);
+    }
+    let log = relay.stop();
+    assert!(!log.iter().any(|line| line.contains(" banned until=")), "{log:#?}");
+}
+
+#[test]
+fn a_variable_that_is_no_options_is_a_warning_in_the_log() {
+    let relay =
+        Relay::start_by_variables(1, &[("PEER_RELAY_LISTEN", "127.0.0.1:0"), ("PEER_RELAY_MAX_PERS", "7")]);
+    relay.said(&["WARN", "PEER_RELAY_MAX_PERS: no option has this variable"]);
+    relay.stop();
+}

@@ -121,3 +121,53 @@ fn check_has_a_variable_like_every_option() {
     let odd = run::<&str>(&[], &[("PEER_RELAY_CHECK", OsStr::new("perhaps"))]);
     assert_eq!(odd.error(2), "--check perhaps: need true or false (from PEER_RELAY_CHECK)");
 }
+
+#[test]
+fn a_variable_that_is_no_options_is_a_warning_of_check() {
+    for args in [["--check"].as_slice(), &["serve", "--check"]] {
+        let ran =
+            run(args, &[("PEER_RELAY_MAX_PERS", OsStr::new("7")), ("PEER_RELAY_DRAIN", OsStr::new("2s"))]);
+        assert_eq!(ran.setting("--drain").1, "PEER_RELAY_DRAIN");
+        let warnings: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("warning: ")).collect();
+        assert_eq!(warnings, ["warning: PEER_RELAY_MAX_PERS: no option has this variable"]);
+    }
+}
+
+#[test]
+fn a_word_behind_options_is_told_that_it_is_no_command() {
+    assert_eq!(refused(&["--check", "foo"]), "foo: no such command (--help shows all)");
+}
+
+#[test]
+fn a_span_has_one_unit_of_four() {
+    for value in ["10M", "1d", "1h30m"] {
+        assert_eq!(
+            refused(&["--ban-time", value]),
+            format!("--ban-time {value}: need a number with ms, s, m or h, as in 10s")
+        );
+    }
+}
+
+#[test]
+fn a_span_is_a_hundred_years_at_most() {
+    for option in ["--ban-time", "--drain", "--idle-timeout"] {
+        assert_eq!(run(&["--check", option, "876000h"], &[]).code, Some(0), "{option}");
+        assert_eq!(
+            refused(&[option, "876001h"]),
+            format!("{option} 876001h: so long cannot be waited; at most 876000h")
+        );
+    }
+}
+
+#[test]
+fn a_list_in_a_variable_may_have_spaces() {
+    let ran = run(
+        &["--check"],
+        &[
+            ("PEER_RELAY_LISTEN", OsStr::new("127.0.0.1:0, [::1]:0")),
+            ("PEER_RELAY_NEVER_BAN", OsStr::new(" 10.0.0.0/8, 192.0.2.1 ")),
+        ],
+    );
+    assert_eq!(ran.setting("--listen").0, "127.0.0.1:0,[::1]:0");
+    assert_eq!(ran.setting("--never-ban").0, "10.0.0.0/8,192.0.2.1/32");
+}

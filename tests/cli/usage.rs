@@ -35,7 +35,7 @@ const ROWS: [Row; 27] = [
         "127.0.0.1:7333",
         ("127.0.0.1:0,[::1]:80,127.0.0.9", "127.0.0.1:0,[::1]:80,127.0.0.9:7333"),
         &["", "localhost", "1.2.3.4:65536", "1.2.3.4:1,", ":7333"],
-        "need an IPv4 or IPv6 address, with a port or without",
+        "need an IPv4 or IPv6 address, no name, with a port or without",
     ),
     row("--recv-buffer", "the kernel's", ("4096", "4KiB"), &["", "x", "1m", "-1", "1.5k"], SIZE),
     row("--send-buffer", "the kernel's", ("4KiB", "4KiB"), &["", "x", "1m", "-1", "1.5k"], SIZE),

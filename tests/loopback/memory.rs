@@ -16,8 +16,22 @@ fn of_crowd(index: usize) -> IpAddr {
     Ipv4Addr::new(127, 3, 0, 1 + (index % 16) as u8).into()
 }
 
+/// One with an address of its own.
+fn of_its_own(index: usize) -> IpAddr {
+    Ipv4Addr::from_bits(Ipv4Addr::new(127, 5, 0, 1).to_bits() + index as u32).into()
+}
+
 #[test]
 fn an_idle_peer_costs_less_than_512_bytes() {
+    ten_thousand_idle_peers(of_crowd, "of 16 addresses");
+}
+
+#[test]
+fn an_idle_peer_of_an_address_of_its_own_costs_less_than_512_bytes() {
+    ten_thousand_idle_peers(of_its_own, "each of an address of its own");
+}
+
+fn ten_thousand_idle_peers(address: impl Fn(usize) -> IpAddr, whose: &str) {
     const PEERS: usize = 10_000;
     let _alone = alone();
     // its own and some for the tests beside it
@@ -30,11 +44,11 @@ fn an_idle_peer_costs_less_than_512_bytes() {
     relay.join(stranger(2)); // what the first of all costs is not a peer's
     eventually("it has gone", || holds(0));
     let before = relay.memory("VmRSS");
-    let mut peers: Vec<Peer> = (0..PEERS).map(|index| relay.connect_from(of_crowd(index))).collect();
+    let mut peers: Vec<Peer> = (0..PEERS).map(|index| relay.connect_from(address(index))).collect();
     eventually("all are admitted", || holds(PEERS));
     let each = |what: &str| {
         let each = (relay.memory("VmRSS") - before) / PEERS as u64;
-        println!("an idle peer costs {each} B ({PEERS} peers, {what})");
+        println!("an idle peer costs {each} B ({PEERS} peers, {whose}, {what})");
         assert!(each < 512, "{each} B");
     };
     each("none has sent anything");
@@ -98,27 +112,51 @@ fn carry_on(relay: &Relay, over: &Over) -> Duration {
     worst
 }
 
-/// 300 peers on three threads, once for each length of slice; the relay's memory stays where it was told to.
-fn almost_all_of_300_frames(slices: &[usize]) {
+/// One wave of an attack: so much of a frame from each peer, in slices of so many bytes.
+#[derive(Clone, Copy, Debug)]
+struct Wave {
+    hoard: usize,
+    slice: usize,
+}
+
+impl Wave {
+    const fn of(hoard: usize, slice: usize) -> Self {
+        Self { hoard, slice }
+    }
+
+    /// Nearly all of it.
+    const fn almost_all(slice: usize) -> Self {
+        Self::of(3_900_024, slice)
+    }
+}
+
+/// 300 peers on three threads, wave after wave; the relay's memory stays where it was told to.
+fn almost_all_of_300_frames(retained_max: u64, options: &[&str], waves: &[Wave]) {
     const PEERS: usize = 300;
     const EACH: usize = PEERS / 3;
+    /// The two between whom small frames go.
+    const OTHERS: usize = 2;
     let _alone = alone();
-    let almost = [&header("block", 4_000_000)[..], &noise(1, 3_900_000)].concat();
-    let relay = Relay::start(&["--retained-max=64M", "--log-level=warn"]);
+    let whole = [&header("block", 4_000_000)[..], &noise(1, 4_000_000)].concat();
+    let relay = Relay::start(&[options, &["--log-level=warn"]].concat());
+    let empty = relay.descriptors();
     relay.join(stranger(2));
     let before = relay.memory("VmRSS");
     let over = Over::default();
     let worst = thread::scope(|scope| {
         let others = scope.spawn(|| carry_on(&relay, &over));
         let _end = over.at_last();
-        for &slice in slices {
+        for &wave in waves {
             let attack = |first| {
-                let (relay, almost) = (&relay, &almost);
-                scope.spawn(move || send_almost_all(relay, almost, first..first + EACH, slice))
+                let (relay, almost) = (&relay, &whole[..wave.hoard]);
+                scope.spawn(move || send_almost_all(relay, almost, first..first + EACH, wave.slice))
             };
             let attacks: Vec<_> = (0..PEERS).step_by(EACH).map(attack).collect();
             let attackers: Vec<_> = attacks.into_iter().map(|attack| attack.join().unwrap()).collect();
             drop(attackers); // all were there until now
+            eventually("they have gone", || (relay.descriptors() <= empty + OTHERS).then_some(()));
+            let peak = (relay.memory("VmHWM") - before) as f64 / MIB as f64;
+            println!("{wave:?}: peak {peak:.1} MiB over the start so far");
         }
         drop(over.at_last());
         others.join().unwrap()
@@ -126,25 +164,54 @@ fn almost_all_of_300_frames(slices: &[usize]) {
     let peak = relay.memory("VmHWM") - before;
     let mib = peak as f64 / MIB as f64;
     println!(
-        "300 almost whole frames of 4 MB in slices of {slices:?} B: peak {mib:.1} MiB over the start, worst small frame {worst:?}"
+        "{} waves of 300 peers: peak {mib:.1} MiB over the start, worst small frame {worst:?}",
+        waves.len()
     );
     relay.wait_for_log("reason=memory"); // else it was no attack
     assert!(worst < QUICK, "{worst:?}");
-    assert!(peak < 64_000_000 + 32 * MIB, "{peak} bytes over the start");
+    assert!(peak < retained_max + 32 * MIB, "{peak} bytes over the start");
 }
+
+/// Far below what 300 frames are.
+const LITTLE: u64 = 64_000_000;
+const ONLY_LITTLE: [&str; 1] = ["--retained-max=64M"];
 
 #[test]
 fn almost_whole_frames_of_300_peers_in_turn_stay_under_the_bound() {
-    almost_all_of_300_frames(&[130_000]);
+    almost_all_of_300_frames(LITTLE, &ONLY_LITTLE, &[Wave::almost_all(130_000)]);
 }
 
 #[test]
 fn almost_whole_frames_of_300_peers_one_after_the_other_stay_under_the_bound() {
-    almost_all_of_300_frames(&[4_000_000]);
+    almost_all_of_300_frames(LITTLE, &ONLY_LITTLE, &[Wave::almost_all(4_000_000)]);
 }
 
 #[test]
 fn almost_whole_frames_wave_after_wave_stay_under_the_bound() {
     // what one wave leaves behind in the allocator is there for the next, which asks for other sizes
-    almost_all_of_300_frames(&[4_000_000, 31_000, 1_000_000, 130_000]);
+    almost_all_of_300_frames(
+        LITTLE,
+        &ONLY_LITTLE,
+        &[4_000_000, 31_000, 1_000_000, 130_000].map(Wave::almost_all),
+    );
+}
+
+#[test]
+fn hoards_of_all_sizes_wave_after_wave_stay_under_the_bound_that_is_the_default() {
+    // the smallest of them are too many for 300 peers already
+    almost_all_of_300_frames(
+        256_000_000,
+        &[],
+        &[
+            Wave::of(3_900_000, 130_000),
+            Wave::of(1_100_000, 31_000),
+            Wave::of(2_300_000, 1_000_000),
+            Wave::of(1_500_000, 65_536),
+            Wave::of(3_100_000, 17_000),
+            Wave::of(1_900_000, 4_000_000),
+            Wave::of(2_700_000, 250_000),
+            Wave::of(1_300_000, 90_000),
+            Wave::of(3_500_000, 500_000),
+        ],
+    );
 }
