@@ -224,6 +224,19 @@ fn frames_dropped_by_the_law_are_a_flood_when_they_are_over_the_rate() {
 }
 
 #[test]
+fn a_frame_dropped_for_two_reasons_is_counted_once() {
+    for (offence, wire) in [(Offence::Checksum, bad_checksum()), (Offence::Command, bad_command())] {
+        let mut law = Law::of::<Flood>();
+        law.set(offence, Penalty::Drop).unwrap();
+        law.set(Offence::Flood, Penalty::Drop).unwrap();
+        let mut room = Room::under(Flood, law, Limits { rate_messages: NonZeroU64::new(10), ..limits() });
+        let peers = room.join_many(2);
+        room.say(peers[0], &[wire.repeat(25), tx(1)].concat());
+        assert_eq!((room.relay.stats().dropped_frames, room.got(peers[1])), (26, vec![]), "{offence}");
+    }
+}
+
+#[test]
 fn after_a_pause_reading_goes_on_with_at_least_a_twentieth_of_a_second_s_worth() {
     for (messages, bytes, least) in [
         (None, Some(100_000), 5000),
@@ -251,4 +264,23 @@ fn after_a_pause_reading_goes_on_with_at_least_a_twentieth_of_a_second_s_worth()
         let twentieths = room.now.since(began).as_millis() / 50;
         assert!(resumes > 0 && resumes <= twentieths + 1, "{resumes} resumes in {twentieths} twentieths");
     }
+}
+
+#[test]
+fn what_is_left_of_a_rate_does_not_cut_a_frame_into_reads_of_a_byte() {
+    let mut room = room(Penalty::Pause, None, Some(1000));
+    let peers = room.join_many(2);
+    let first = frame("tx", &vec![5; 1_000_024 - 24 - 24 - 1]); // of a burst of 1 000 024
+    room.say(peers[0], &first);
+    assert!(room.read_limit(peers[0]) > 0, "a little is left of the burst");
+    let second = frame("tx", &[6; 5000]);
+    let (mut rest, mut reads) = (second.as_slice(), 0);
+    while !rest.is_empty() {
+        let (here, behind) = rest.split_at(room.read_limit(peers[0]).min(rest.len()));
+        assert!(!here.is_empty(), "a frame that was begun is read to its end");
+        (rest, reads) = (behind, reads + 1);
+        room.say(peers[0], here);
+    }
+    assert!(reads <= 4, "{reads} reads for one frame");
+    assert_eq!((room.got(peers[1]), room.read_limit(peers[0])), ([first, second].concat(), 0));
 }
