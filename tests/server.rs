@@ -13,7 +13,8 @@ use common::memory::{AcceptFailure, Client, Counts, MemoryNet, MemoryStack, clie
 use peer_relay::protocol::{Flood, Token};
 use peer_relay::relay::{Law, Limits, Relay};
 use peer_relay::server::{
-    ACCEPTS_PER_TURN, LINGER, LOG_ENOUGH_BYTES, READ_BYTES, RETRY_AFTER, Readiness, Server, WRITE_PARTS,
+    ACCEPTS_PER_TURN, LINGER, LOG_ENOUGH_BYTES, READ_BYTES, READ_ENOUGH_BYTES, RETRY_AFTER, Readiness,
+    Server, WRITE_PARTS,
 };
 use peer_relay::time::Instant;
 use peer_relay::wire::{Command, Frame, Header, Network};
@@ -343,6 +344,65 @@ fn once_the_log_is_long_the_unread_wait_and_are_first_in_the_next_turn() {
         assert_eq!(house.net.counts().read_bytes, turn * LOG_ENOUGH_BYTES);
         assert_eq!(senders(&reader.received()), order[..turn * reads_a_turn]);
     }
+}
+
+/// What is answered or forgotten is read and hashed too: the log says nothing of it.
+#[test]
+fn a_turn_reads_so_much_and_no_more_and_the_unread_are_first_in_the_next() {
+    let mut house = House::new();
+    let talkers: [Client; 40] = house.guests();
+    let pongs = encoded("pong", &[7; READ_BYTES / 2 - Header::LEN]).repeat(2);
+    talkers.iter().for_each(|talker| talker.send(&pongs.repeat(3))); // a third has room on the way
+    let times_read = |talker: &Client| 2 - talker.unsent() / READ_BYTES;
+    for turn in 1..=5 {
+        house.turn();
+        let read = turn * READ_ENOUGH_BYTES;
+        assert!((read..=read + READ_BYTES).contains(&house.net.counts().read_bytes), "turn {turn}");
+        let reads = read / READ_BYTES;
+        for (place, talker) in talkers.iter().enumerate() {
+            let due = (reads / talkers.len() + usize::from(place < reads % talkers.len())).min(2);
+            assert_eq!(times_read(talker), due, "turn {turn}, talker {place}: one after the other");
+        }
+    }
+    house.rest();
+    assert_eq!(house.net.counts().read_bytes, talkers.len() * pongs.len() * 3);
+}
+
+#[test]
+fn urgent_data_that_cuts_a_read_short_leaves_nothing_unread() {
+    let mut house = House::new();
+    let [alice, bob] = house.guests();
+    house.net.set_short(Some(70), None);
+    alice.send(&frame(1, 0, 100)[..30]);
+    alice.urge();
+    alice.send(&frame(1, 0, 100)[30..]);
+    alice.send(&frame(1, 1, 400));
+    house.rest();
+    assert_eq!(bob.received(), [frame(1, 0, 100), frame(1, 1, 400)].concat());
+    alice.send(&frame(1, 2, 400));
+    house.rest();
+    assert_eq!(bob.received_len(), 900, "and nothing of what comes later");
+    alice.shutdown();
+    bob.shutdown();
+    house.rest();
+    house.expect_empty();
+}
+
+#[test]
+fn whoever_is_paused_and_hangs_up_goes_within_the_drain_time() {
+    let mut house = House::with(Limits { rate_messages: std::num::NonZeroU64::new(10), ..limits() });
+    let [fast, reader] = house.guests();
+    fast.send(&(0..400).flat_map(|number| frame(1, number, 100)).collect::<Vec<_>>());
+    fast.shutdown();
+    while house.peers() > 1 {
+        house.turn_until(Instant::START + Duration::from_secs(60));
+    }
+    let took = house.net.now().since(Instant::START);
+    assert!((DRAIN..=DRAIN + LINGER).contains(&took), "{took:?}");
+    let heard = reader.received_len() / 100;
+    assert!((50..=60).contains(&heard), "{heard} frames at its rate");
+    assert!(fast.has_ended() && !fast.was_reset());
+    assert_eq!(house.closed().get("eof"), Some(&1));
 }
 
 #[test]

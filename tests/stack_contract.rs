@@ -9,6 +9,8 @@ mod common {
 }
 
 use std::io;
+#[cfg(target_os = "linux")]
+use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -769,4 +771,49 @@ fn no_listener_waits_for_another_to_run_dry() {
     }
     let came_to: Vec<_> = (0..2).map(|_| accepted(&mut stack).0.local_addr().unwrap()).collect();
     assert!(came_to.contains(&second), "the first two of five came to {came_to:?}");
+}
+
+/// A read ends at the place of urgent data and no edge follows: the word for it is `Urgent`, and after that a
+/// short read is no reason to stop.
+#[cfg(target_os = "linux")]
+#[test]
+fn around_urgent_data_everything_is_read_though_reads_are_cut_short() {
+    let (mut stack, at) = kernel(SocketOptions::default(), "127.0.0.1", Family::Own).unwrap();
+    let mut client = std::net::TcpStream::connect(at).unwrap();
+    let (mut ours, _) = accepted(&mut stack);
+    let token = Token(7);
+    stack.register(&mut ours, token).unwrap();
+    let (mut sent, mut read) = (Vec::new(), Vec::<u8>::new());
+    let (mut is_readable, mut is_read_to_the_end) = (false, false);
+    let mut buffer = [0; 4096];
+    let mut ready = Vec::new();
+    for round in 0..3 {
+        let (before, after) = (pattern(round, 1000), pattern(round + 77, 500));
+        client.write_all(&before).unwrap();
+        assert_eq!(socket2::SockRef::from(&client).send_out_of_band(b"!").unwrap(), 1);
+        client.write_all(&after).unwrap();
+        sent.extend([before, after].concat());
+        let deadline = stack.wait(&mut ready, Some(Instant::START)).unwrap() + PATIENCE;
+        while read.len() < sent.len() {
+            for said in ready.drain(..) {
+                is_readable |= said != Readiness::Writable(token);
+                is_read_to_the_end |= said == Readiness::Urgent(token);
+            }
+            while is_readable {
+                match stack.read(&mut ours, &mut buffer) {
+                    Ok(len) => {
+                        is_readable = len == buffer.len() || is_read_to_the_end;
+                        read.extend(&buffer[..len]);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => is_readable = false,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            if read.len() < sent.len() {
+                let now = stack.wait(&mut ready, Some(deadline)).unwrap();
+                assert!(now < deadline, "round {round}: {} bytes of {} and no word", read.len(), sent.len());
+            }
+        }
+        assert!(read == sent, "round {round}: what is in band, in order");
+    }
 }

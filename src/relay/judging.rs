@@ -19,7 +19,9 @@ impl Room {
     pub fn misframed(&mut self, from: Token, error: &DecodeError) {
         let is_within = self.charge_misframed(from, error);
         self.judge(from, error);
-        if !is_within && self.peer(from).is_open() {
+        // what the flood would cost may be the frame that is dropped already
+        let is_more = self.law.penalty(Offence::Flood) != Penalty::Drop;
+        if !is_within && is_more && self.peer(from).is_open() {
             self.offended(from, Offence::Flood, OVER_RATE);
         }
     }

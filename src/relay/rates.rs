@@ -79,7 +79,8 @@ impl Rates {
         let by_bytes = match &self.bytes {
             None => usize::MAX,
             Some(bucket) if bucket.level < MILLION => 0,
-            Some(bucket) => to_usize(bucket.level / MILLION),
+            // the rest of the frame is paid for when it is whole: in one read, not in many small ones
+            Some(bucket) => to_usize(bucket.level / MILLION).max(wants),
         };
         by_messages.min(by_bytes)
     }
@@ -190,6 +191,6 @@ mod tests {
         rates.refill(at(1000));
         assert_eq!(rates.read_limit(24), 0, "one byte is missing");
         rates.refill(at(1001));
-        assert_eq!(rates.read_limit(24), 1);
+        assert_eq!(rates.read_limit(24), 24);
     }
 }

@@ -126,7 +126,10 @@ struct Told {
     token: Option<Token>,
     is_readable: bool,
     has_ended: bool,
+    is_urgent: bool,
     is_writable: bool,
+    /// It was said to be ended or urgent: a short read brings no further word.
+    is_silent: bool,
     /// Something was said since it was registered.
     was_prompted: bool,
 }
@@ -223,6 +226,15 @@ impl Client {
         let mut world = self.net.world();
         world.habits(self.end).outbox.extend(bytes);
         world.push_outbox(self.end);
+    }
+
+    /// What it sends is urgent: said once, and from then on nothing is said of what a short read left.
+    pub fn urge(&self) {
+        let mut world = self.net.world();
+        let other = world.ends[self.end].other;
+        if let Some(told) = world.ends[other].told() {
+            told.is_urgent = true;
+        }
     }
 
     /// Bytes that found no room yet.
@@ -346,7 +358,7 @@ impl Stack for MemoryStack {
         let end = &mut world.ends[stream.end];
         let (is_readable, has_ended) = (!end.inbox.is_empty(), end.has_ended || end.error.is_some());
         let told = end.told().expect("the stack's own stream");
-        *told = Told { token: Some(token), is_readable, has_ended, is_writable: true, was_prompted: false };
+        *told = Told { token: Some(token), is_readable, has_ended, is_writable: true, ..Told::default() };
         Ok(())
     }
 
@@ -466,7 +478,7 @@ impl World {
         end.inbox.drain(..len).zip(into.iter_mut()).for_each(|(byte, place)| *place = byte);
         let is_short = len < into.len() && !end.inbox.is_empty();
         if let Some(told) = end.told() {
-            told.is_readable |= is_short;
+            told.is_readable |= is_short && !told.is_silent;
         }
         self.counts.read_bytes += len;
         self.made_room(at);
@@ -640,9 +652,14 @@ impl Told {
         let before = ready.len();
         let is_readable = std::mem::take(&mut self.is_readable);
         if std::mem::take(&mut self.has_ended) {
+            self.is_silent = true;
             ready.push(Readiness::Ended(token));
         } else if is_readable {
             ready.push(Readiness::Readable(token));
+        }
+        if std::mem::take(&mut self.is_urgent) {
+            self.is_silent = true;
+            ready.push(Readiness::Urgent(token));
         }
         self.was_prompted |= ready.len() > before;
         if std::mem::take(&mut self.is_writable) {

@@ -67,3 +67,50 @@ fn a_claim_of_four_megabytes_holds_nothing_but_the_header() {
     decoder.abandon();
     assert_eq!(decoder.memory(), 0);
 }
+
+#[test]
+fn an_unfinished_frame_holds_what_came_and_a_segment_at_most() {
+    let wire = frame(PRIVATE, "block", &vec![7; 4_000_000]);
+    for piece in [1000, 65_511, 65_536, 65_537, 100_000, 1_000_000] {
+        let mut decoder = decoder(&LAW);
+        let mut received = 0;
+        for mut bytes in wire[..wire.len() - 1].chunks(piece) {
+            received += bytes.len();
+            assert_eq!(decoder.decode(&mut bytes), Ok(None));
+            let bound = received + 64 * 1024 + OVERHEAD;
+            assert!(decoder.memory() <= bound, "{} held for {received} received", decoder.memory());
+        }
+    }
+}
+
+#[test]
+fn a_frame_is_collected_bit_for_bit_wherever_segments_end_and_input_is_cut() {
+    for payload_len in [65_511, 65_512, 65_513, 131_047, 131_048, 131_049, 200_000] {
+        let payload: Vec<u8> = (0..payload_len as u32).map(|n| (n ^ n >> 8 ^ n >> 16) as u8).collect();
+        let wire = frame(PRIVATE, "block", &payload);
+        let end = wire.len();
+        let cuts: [&[usize]; 7] = [
+            &[1],
+            &[24],
+            &[25, end - 1],
+            &[23, 65_535, 65_536],
+            &[24, 65_536, 131_072],
+            &[30, 65_537, 131_071, 131_073],
+            &[24, 1000, 65_559, 65_560, 65_561],
+        ];
+        for cuts in cuts {
+            let mut decoder = decoder(&LAW);
+            let mut from = 0;
+            for &cut in cuts.iter().filter(|&&cut| cut < end) {
+                assert_eq!(decoder.decode(&mut &wire[from..cut]), Ok(None), "{payload_len} cut at {cuts:?}");
+                assert_eq!(decoder.wants(), if cut < 24 { 24 - cut } else { end - cut });
+                from = cut;
+            }
+            let next = [&wire[from..], b"next"].concat();
+            let mut input = next.as_slice();
+            let whole = decoder.decode(&mut input).unwrap().expect("it is whole");
+            assert!(whole.as_bytes() == wire, "{payload_len} cut at {cuts:?}");
+            assert_eq!((input, decoder.memory()), (b"next".as_slice(), 0));
+        }
+    }
+}

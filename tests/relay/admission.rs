@@ -73,3 +73,36 @@ fn a_thousand_that_come_and_vanish_leave_nothing() {
     assert!(room.got(witness).is_empty());
     assert_eq!((room.relay.peers(), room.relay.retained_bytes()), (1, 0));
 }
+
+#[test]
+fn the_busiest_address_is_found_wherever_it_stands_and_whoever_comes_between() {
+    let addresses = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"];
+    for busiest in addresses {
+        let mut room = Room::new(Limits { max_peers: 10, max_peers_per_ip: Some(4), ..limits() });
+        let mut there = Vec::new();
+        for _ in 0..2 {
+            there.extend(addresses.map(|address| (address, room.join(address))));
+        }
+        for _ in 0..2 {
+            there.push((busiest, room.join(busiest)));
+        }
+        let key = AddressKey::of(busiest.parse().unwrap());
+        assert_eq!(room.try_join(busiest), Err(Refusal::TooManyFromAddress(key)));
+        room.turn();
+        room.told();
+        assert_eq!(room.try_join("203.0.113.1"), Err(Refusal::Full));
+        room.turn();
+        let refused = Event::Refused {
+            address: [203, 0, 113, 1].into(),
+            refusal: Refusal::Full,
+            busiest: Some((key, 4)),
+        };
+        assert_eq!(room.told(), [refused], "{busiest}");
+        let of = |wanted| there.iter().filter(move |&&(from, _)| from == wanted).map(|&(_, name)| name);
+        of(busiest).take(3).for_each(|name| room.reset(name));
+        for address in addresses.into_iter().filter(|&address| address != busiest) {
+            room.join(address);
+        }
+        assert_eq!(room.try_join(busiest), Err(Refusal::Full), "one of it is left, and three came elsewhere");
+    }
+}

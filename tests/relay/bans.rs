@@ -131,3 +131,28 @@ fn a_burst_of_bans_expires_without_anybody_asking() {
     room.pass(secs(600));
     assert_eq!((room.relay.bans().len(), room.relay.next_deadline()), (0, None));
 }
+
+#[test]
+fn whoever_is_never_banned_comes_in_and_stays_though_its_64_is_shut_out() {
+    let never_ban = vec!["2001:db8:1:2::9/128".parse().unwrap()];
+    let mut room = Room::new(Limits { never_ban, ..limits() });
+    let (ours, sibling) = ("2001:db8:1:2::9", "2001:db8:1:2::8");
+    let [before, bad, good] = [ours, sibling, "192.0.2.1"].map(|address| room.join(address));
+    room.say(bad, &junk());
+    assert_eq!(room.gone(bad), Some(Reason::Banned(Offence::Magic)));
+    assert!(room.is_here(before));
+    assert_eq!(room.try_join(sibling).err(), banned(secs(600)));
+    let after = room.join(ours);
+    room.say(good, &tx(1));
+    assert_eq!((room.got(before), room.got(after)), (tx(1), tx(1)));
+}
+
+#[test]
+fn a_restored_ban_of_a_64_does_not_keep_out_whoever_is_never_banned() {
+    let never_ban = vec!["2001:db8:1:2::9/128".parse().unwrap()];
+    let mut room = Room::new(Limits { never_ban, ..limits() });
+    let ban = Ban { until: Instant::START + secs(100), offence: Offence::Magic };
+    room.relay.restore_ban(room.now, AddressKey::parse("2001:db8:1:2::/64").unwrap(), ban);
+    assert!(room.try_join("2001:db8:1:2::9").is_ok());
+    assert_eq!(room.try_join("2001:db8:1:2::8").err(), banned(secs(100)));
+}

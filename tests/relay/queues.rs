@@ -152,3 +152,96 @@ fn replies_that_go_out_at_once_never_stop_a_peer_for_good() {
     }
     assert_eq!(room.got(peer), frame("pong", &[1; 1000]).repeat(500));
 }
+
+/// A peer that sends pings, takes no pong, and is not read any more.
+fn stopped(limits: Limits) -> (Room, usize) {
+    let mut room = Room::new(limits);
+    let peer = room.join("192.0.2.1");
+    room.pass(micros(7));
+    room.takes(peer, Take::Nothing);
+    room.offer(peer, &frame("ping", &[1; 1000]).repeat(200));
+    room.turn();
+    assert_eq!(room.read_limit(peer), 0);
+    (room, peer)
+}
+
+#[test]
+fn whoever_does_not_take_its_replies_is_as_good_as_silent() {
+    let (mut room, peer) = stopped(Limits { idle_timeout: Some(secs(30)), ..limits() });
+    room.pass(secs(30) - micros(1));
+    room.takes(peer, Take::Bytes(1));
+    room.pass(micros(1));
+    assert!(room.is_here(peer), "it may take what is queued");
+    room.takes(peer, Take::All);
+    room.turn();
+    assert_eq!(room.gone_at(peer), Some((Reason::IdleTimeout, 30_000_007)));
+    let (mut room, peer) = stopped(Limits { idle_timeout: Some(secs(30)), ..limits() });
+    room.pass(secs(100));
+    assert_eq!(room.gone_at(peer), Some((Reason::Drain, 35_000_007)));
+    let (mut room, peer) = stopped(limits());
+    room.pass(secs(1000));
+    assert!(room.is_here(peer), "where no silence is too long");
+}
+
+#[test]
+fn whoever_hung_up_and_does_not_take_its_replies_is_at_its_end_after_the_drain_time() {
+    let (mut room, peer) = stopped(limits());
+    room.pass(secs(1));
+    room.hang_up(peer);
+    room.pass(secs(5) - micros(1));
+    assert!(room.is_here(peer));
+    room.takes(peer, Take::All);
+    room.relay.expired(room.now);
+    let before = room.unread(peer);
+    room.turn();
+    assert!(room.is_here(peer) && room.unread(peer) == before, "once it has taken them it is read on");
+    (0..10).for_each(|_| room.turn());
+    assert_eq!(room.unread(peer), 0);
+    let (mut room, peer) = stopped(limits());
+    room.hang_up(peer);
+    room.pass(secs(5));
+    room.takes(peer, Take::All);
+    room.turn();
+    assert_eq!(room.gone_at(peer), Some((Reason::Eof, 5_000_007)));
+    let (mut room, peer) = stopped(limits());
+    room.hang_up(peer);
+    room.pass(secs(60));
+    assert_eq!(room.gone_at(peer), Some((Reason::Drain, 10_000_007)), "what is queued has its own time");
+}
+
+#[test]
+fn long_queues_of_tiny_chunks_are_counted_right_while_they_are_sent_piece_by_piece_and_freed_at_the_end() {
+    let mut room = Room::new(limits());
+    let speaker = room.join("192.0.2.1");
+    let slow = room.join_many(20);
+    slow.iter().for_each(|&peer| room.takes(peer, Take::Nothing));
+    let all: Vec<u8> = (0..500).flat_map(tx).collect();
+    (0..500).for_each(|number| room.say(speaker, &tx(number))); // a chunk for each turn
+    let mut got = vec![Vec::new(); slow.len()];
+    for turn in 0..10 {
+        for (place, &peer) in slow.iter().enumerate() {
+            room.takes(peer, Take::Bytes(29 * (place + turn) + 1));
+        }
+        let before = room.relay.retained_bytes();
+        room.turn();
+        for (got, &peer) in got.iter_mut().zip(&slow) {
+            got.extend(room.got(peer));
+            assert!(all.starts_with(got));
+            assert_eq!(room.unsent(peer), all.len() - got.len());
+        }
+        assert!(room.relay.retained_bytes() <= before);
+    }
+    slow.iter().for_each(|&peer| room.takes(peer, Take::Nothing));
+    slow.iter().for_each(|&peer| room.end(peer));
+    room.turn();
+    for &peer in &slow[..10] {
+        room.takes(peer, Take::All);
+    }
+    room.pass(secs(5));
+    for (place, &peer) in slow.iter().enumerate() {
+        got[place].extend(room.got(peer));
+        let (reason, is_whole) = if place < 10 { (Reason::Eof, true) } else { (Reason::Drain, false) };
+        assert_eq!((room.gone(peer), got[place] == all), (Some(reason), is_whole), "{place}");
+    }
+    assert_eq!((room.relay.retained_bytes(), room.relay.peers()), (0, 1));
+}

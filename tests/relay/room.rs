@@ -122,6 +122,14 @@ impl<P: Protocol> Room<P> {
         }
     }
 
+    /// It is heard that a peer sends no more than is on its way.
+    pub fn hang_up(&mut self, from: Name) {
+        if self.is_here(from) {
+            self.relay.hung_up(self.now, self.lines[from].token);
+            self.note();
+        }
+    }
+
     /// The connection fails, between two turns.
     pub fn reset(&mut self, who: Name) {
         if self.is_here(who) {

@@ -1,6 +1,7 @@
 //! Silence and slowness of a sender, to the microsecond. Knows that neither is an offence.
 
-use peer_relay::relay::{Limits, Reason};
+use peer_relay::protocol::{Flood, Offence, Penalty};
+use peer_relay::relay::{Law, Limits, Reason};
 
 use crate::room::{Room, frame, limits, micros, secs, tx};
 
@@ -104,4 +105,26 @@ fn a_deadline_that_never_comes_wakes_nobody() {
     room.say(peers[0], &tx(1)[5..]);
     room.pass(secs(60));
     assert_eq!(room.relay.next_deadline(), None, "at most one wake-up too many");
+}
+
+#[test]
+fn a_dropped_frame_without_payload_starts_the_clock_anew_like_any_other() {
+    let mut wire = frame("tx", b"");
+    wire[5] = 7; // no command has it
+    for frames_a_read in [1, 2] {
+        let mut law = Law::of::<Flood>();
+        law.set(Offence::Command, Penalty::Drop).unwrap();
+        let mut room = Room::under(Flood, law, Limits { frame_timeout: secs(15), ..limits() });
+        let peer = room.join("192.0.2.1");
+        let stream = wire.repeat(59 * frames_a_read + 1);
+        room.say(peer, &stream[..5]);
+        for bytes in stream[5..].chunks_exact(24 * frames_a_read) {
+            room.pass(secs(1));
+            room.say(peer, bytes); // ends inside the next
+        }
+        assert!(room.is_here(peer));
+        assert_eq!(room.relay.stats().dropped_frames, 59 * frames_a_read as u64);
+        room.pass(secs(100));
+        assert_eq!(room.gone_at(peer), Some((Reason::FrameTimeout, 59_000_000 + 15_000_000)), "the last");
+    }
 }
