@@ -29,7 +29,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 const NEED: &str = "need {\"bans\": [...]}";
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "{\"bans\": [...]}")]
 struct Loaded {
     bans: Vec<Row>,
 }
@@ -101,7 +101,7 @@ pub fn load(path: &Path, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, 
         }
         Err(error) => return Err(failed(error.to_string())),
     };
-    if !text.trim_start().starts_with('{') {
+    if text.trim_start().starts_with('[') {
         // serde would take a struct's fields from a list
         return Err(failed(format!("line 1 column 1: {NEED}")));
     }
@@ -118,17 +118,17 @@ pub fn load(path: &Path, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, 
 }
 
 impl BanFile {
-    /// Keeps the file at `path` like the list. What was loaded is written back soon: without the bans that
+    /// Keeps the file at `path`, of which so many bans were loaded, like the list. What was loaded is written back soon: without the bans that
     /// have ended, and none longer than a new one.
-    pub fn keep(path: PathBuf, calendar: Calendar, list: &BanList) -> Result<Self, Failure> {
+    pub fn keep(path: PathBuf, calendar: Calendar, list: &BanList, loaded: usize) -> Result<Self, Failure> {
         let path = fs::canonicalize(&path).unwrap_or(path); // a link stays one; what it means is replaced
         let writer = Writer::start(path.clone())
             .map_err(|error| Failure::failed(format!("cannot start the ban file's thread: {error}")))?;
         Ok(Self {
             path,
             calendar,
-            saved: list.is_empty().then(|| list.changes()),
-            due: (!list.is_empty()).then_some(Instant::START + GATHER),
+            saved: (loaded == 0).then(|| list.changes()),
+            due: (loaded > 0).then_some(Instant::START + GATHER),
             watch: None,
             not_before: Instant::START,
             writer: Some(writer),

@@ -35,8 +35,7 @@ pub(super) fn one_line(error: &clap::Error, words: &[OsString]) -> String {
             "serve: comes first, options behind it".into()
         }
         (ErrorKind::ArgumentConflict, _) => {
-            let word = words.iter().skip(1).find(|word| !word.to_string_lossy().starts_with('-'));
-            let word = word.map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+            let word = words.last().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
             format!("{word}: no such command (--help shows all)")
         }
         (ErrorKind::InvalidSubcommand, _) => {

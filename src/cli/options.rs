@@ -392,7 +392,8 @@ impl FromStr for PenaltyRule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (offence, penalty) = text.split_once('=').ok_or("need OFFENCE=PENALTY, as in checksum=drop")?;
+        let (offence, penalty) =
+            text.trim().split_once('=').ok_or("need OFFENCE=PENALTY, as in checksum=drop")?;
         let rule = Self {
             offence: offence.parse().map_err(|error: crate::protocol::UnknownName| error.to_string())?,
             penalty: penalty.parse().map_err(|error: crate::protocol::UnknownName| error.to_string())?,

@@ -16,7 +16,7 @@ use super::units::{Size, Span, grouped};
 use super::{Failure, check, logging, report, version};
 use crate::kernel::{Family, KernelStack};
 use crate::protocol::{Flood, Offence, Penalty};
-use crate::relay::{Relay, Stats};
+use crate::relay::{AddressKey, Ban, Relay, Stats};
 use crate::server::{LINGER, Server};
 use crate::time::Instant;
 use crate::wire::{Command, Frame, Magic, checksum};
@@ -34,14 +34,15 @@ pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result
         .map_err(|error| Failure::failed(format!("cannot poll for connections: {error}")))?;
     let calendar = Calendar::pairing(Instant::START);
     let mut relay = Relay::new(Flood, settings.law.clone(), settings.limits.clone());
-    for (address, ban) in load_bans(&settings, &calendar)? {
+    let loaded = load_bans(&settings, &calendar)?;
+    for &(address, ban) in &loaded {
         relay.restore_ban(Instant::START, address, ban);
     }
     let addresses = listen(&mut stack, &settings.listen)?;
     let stop = signals::install(stack.wake())?;
     logging::start(settings.log_level)?;
     introduce(&settings, &addresses, relay.bans().len());
-    let house = House::new(&settings, calendar, stop, &relay)?;
+    let house = House::new(&settings, calendar, stop, &relay, loaded.len())?;
     house.run(Server::new(stack, relay))
 }
 
@@ -64,8 +65,9 @@ impl House {
         calendar: Calendar,
         stop: Stop,
         relay: &Relay<Flood>,
+        loaded: usize,
     ) -> Result<Self, Failure> {
-        let keep = |path| BanFile::keep(path, calendar, relay.bans());
+        let keep = |path| BanFile::keep(path, calendar, relay.bans(), loaded);
         Ok(Self {
             calendar,
             stop,
@@ -172,10 +174,7 @@ fn raise_descriptor_limit() -> u64 {
     rlimit::increase_nofile_limit(u64::MAX).unwrap_or(256)
 }
 
-fn load_bans(
-    settings: &Settings,
-    calendar: &Calendar,
-) -> Result<Vec<(crate::relay::AddressKey, crate::relay::Ban)>, Failure> {
+fn load_bans(settings: &Settings, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, Failure> {
     settings.ban_file.as_ref().map_or(Ok(Vec::new()), |path| ban_file::load(path, calendar))
 }
 

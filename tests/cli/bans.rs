@@ -276,9 +276,9 @@ fn a_comma_left_behind_the_last_ban_is_no_mistake() {
 
 #[test]
 fn a_list_alone_is_told_what_is_needed() {
-    for content in ["[]", "7", "null"] {
+    for content in ["[]", "[[]]", "[{}]", "7", "null"] {
         let said = complaint(&Place::holding(content));
-        assert!(said.contains("need {\"bans\": [...]}"), "{content}: {said}");
+        assert!(said.contains(" {\"bans\": [...]}"), "{content}: {said}");
     }
 }
 

@@ -153,6 +153,7 @@ fn almost_all_of_300_frames(retained_max: u64, options: &[&str], waves: &[Wave])
             };
             let attacks: Vec<_> = (0..PEERS).step_by(EACH).map(attack).collect();
             let attackers: Vec<_> = attacks.into_iter().map(|attack| attack.join().unwrap()).collect();
+            relay.wait_for_log("reason=memory"); // else it was no attack
             drop(attackers); // all were there until now
             eventually("they have gone", || (relay.descriptors() <= empty + OTHERS).then_some(()));
             let peak = (relay.memory("VmHWM") - before) as f64 / MIB as f64;
@@ -167,7 +168,6 @@ fn almost_all_of_300_frames(retained_max: u64, options: &[&str], waves: &[Wave])
         "{} waves of 300 peers: peak {mib:.1} MiB over the start, worst small frame {worst:?}",
         waves.len()
     );
-    relay.wait_for_log("reason=memory"); // else it was no attack
     assert!(worst < QUICK, "{worst:?}");
     assert!(peak < retained_max + 32 * MIB, "{peak} bytes over the start");
 }
