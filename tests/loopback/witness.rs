@@ -18,7 +18,7 @@ fn regtest() -> Relay {
     Relay::start(&["--network", "regtest", "--protocol", "flood"])
 }
 
-/// The helpers' pings are of another network: here the crate's own do that.
+/// The pings of the other tests are of another network: here the crate's own do that.
 fn join(relay: &Relay, last: u8) -> Peer {
     let mut peer = relay.connect_from(stranger(last));
     ping(&mut peer, last.into());
