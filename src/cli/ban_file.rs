@@ -118,8 +118,8 @@ pub fn load(path: &Path, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, 
 }
 
 impl BanFile {
-    /// Keeps the file at `path`, of which so many bans were loaded, like the list. What was loaded is written back soon: without the bans that
-    /// have ended, and none longer than a new one.
+    /// Keeps the file at `path`, of which so many bans were loaded, like the list. What was loaded is written
+    /// back soon: without the bans that have ended, and none longer than a new one.
     pub fn keep(path: PathBuf, calendar: Calendar, list: &BanList, loaded: usize) -> Result<Self, Failure> {
         let path = fs::canonicalize(&path).unwrap_or(path); // a link stays one; what it means is replaced
         let writer = Writer::start(path.clone())
@@ -135,9 +135,9 @@ impl BanFile {
         })
     }
 
-    /// When [`tick`](Self::tick) has something to do.
+    /// When [`tick`](Self::tick) has something to do: as long as one list is being written, not for the next.
     pub fn wake_up(&self) -> Option<Instant> {
-        [self.due, self.watch].into_iter().flatten().min()
+        self.watch.or(self.due)
     }
 
     /// Between turns: has the list changed, is it time to write it, and did the last time go well?
@@ -272,4 +272,27 @@ fn place_first(error: &serde_json::Error) -> String {
     let place = format!(" at line {} column {}", error.line(), error.column());
     let text = error.to_string();
     format!("line {} column {}: {}", error.line(), error.column(), text.strip_suffix(&place).unwrap_or(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_a_list_is_being_written_the_next_one_wakes_nobody() {
+        let at = Instant::from_micros;
+        let mut file = BanFile {
+            path: PathBuf::from("never written"),
+            calendar: Calendar::pairing(Instant::START),
+            saved: None,
+            due: Some(at(10)),
+            watch: Some(at(500)),
+            not_before: Instant::START,
+            writer: None,
+        };
+        file.tick(at(20), &BanList::new(1));
+        assert_eq!(file.wake_up(), Some(at(500)), "a slow disk must not have the loop spin");
+        file.watch = None;
+        assert_eq!(file.wake_up(), Some(at(10)));
+    }
 }

@@ -1,6 +1,9 @@
 //! The turn's end: connections that are over are closed, and new ones are let in. In that order, so that a place
 //! is free only once nothing of the turn can mean whoever had it.
 
+use std::io;
+use std::net::SocketAddr;
+
 use super::link::{Link, Mode};
 use super::{LINGER, Server, Stack};
 use crate::protocol::{Protocol, Token};
@@ -61,30 +64,29 @@ impl<S: Stack, P: Protocol> Server<S, P> {
 
     pub(super) fn accept(&mut self) {
         for _ in 0..self.accepting.budget(self.now) {
-            match self.stack.accept() {
-                Ok((stream, address)) => {
-                    self.accepting.note_success();
-                    match self.relay.accepted(self.now, address) {
-                        Ok(token) => self.welcome(stream, token),
-                        Err(_) => self.stack.abort(stream), // counted and told by the relay
-                    }
+            let accepted = self.stack.accept();
+            if let Err(error) = accepted.and_then(|(stream, address)| self.admit(stream, address)) {
+                if !self.accepting.note_failure(self.now, &error) {
+                    return;
                 }
-                Err(error) => {
-                    if !self.accepting.note_failure(self.now, &error) {
-                        return;
-                    }
-                }
+            } else {
+                self.accepting.note_success();
             }
         }
     }
 
-    fn welcome(&mut self, mut stream: S::Stream, token: Token) {
+    /// Lets a connection in, if the relay does. An error is ours, for lack of something.
+    fn admit(&mut self, mut stream: S::Stream, address: SocketAddr) -> io::Result<()> {
+        let Ok(token) = self.relay.accepted(self.now, address) else {
+            self.stack.abort(stream); // counted and told by the relay
+            return Ok(());
+        };
         if let Err(error) = self.stack.register(&mut stream, token) {
-            self.accepting.note_failure(self.now, &error); // ours, for lack of something: told once
             self.stack.abort(stream);
             self.relay.closed(self.now, token, Reason::Lost(error.kind()));
-            return;
+            return Err(error);
         }
         self.links.insert(token, Link::new(stream));
+        Ok(())
     }
 }
