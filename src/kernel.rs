@@ -1,7 +1,7 @@
 //! The kernel's TCP. The only file that names mio or opens a socket; knows no peer and no rule.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant as SystemInstant};
 
@@ -100,10 +100,6 @@ impl KernelStack {
     pub fn wake(&self) -> Wake {
         Wake(Arc::clone(&self.waker))
     }
-
-    fn now(&self) -> Instant {
-        Instant::START + self.began.elapsed()
-    }
 }
 
 /// Which addresses a listener takes.
@@ -141,6 +137,10 @@ impl Stack for KernelStack {
         Ok(self.now())
     }
 
+    fn now(&self) -> Instant {
+        Instant::START + self.began.elapsed()
+    }
+
     fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         // in turns, or whoever comes to a later listener waits for a storm on an earlier one to end
         for _ in 0..self.listeners.len() {
@@ -164,10 +164,18 @@ impl Stack for KernelStack {
         self.listeners.clear();
     }
 
-    fn connect(&mut self, to: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(to)?;
-        self.options.apply(&SockRef::from(&stream))?;
-        Ok(stream)
+    fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+        self.options.apply(&socket)?;
+        socket.set_nonblocking(true)?;
+        if let Some(from) = from {
+            socket.bind(&SocketAddr::new(from, 0).into())?;
+        }
+        match socket.connect(&to.into()) {
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            connected => connected?,
+        }
+        Ok(TcpStream::from_std(StdStream::from(socket)))
     }
 
     fn register(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {

@@ -11,7 +11,7 @@ mod common {
 use std::io;
 #[cfg(target_os = "linux")]
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -192,7 +192,7 @@ impl<W: World> Rig<W> {
 
     fn pair(&mut self) -> Pair<W::Stack> {
         let at = self.world.at();
-        let near = self.stack().connect(at).unwrap();
+        let near = self.stack().connect(at, None).unwrap();
         let near = self.registered(near);
         let (far, _) = self.accept();
         let far = self.registered(far);
@@ -271,7 +271,7 @@ impl<W: World> Rig<W> {
 
     /// How connecting fails, if it does.
     fn refusal(&mut self, at: SocketAddr) -> Option<io::ErrorKind> {
-        let mut end = match self.stack().connect(at) {
+        let mut end = match self.stack().connect(at, None) {
             Err(error) => return Some(error.kind()),
             Ok(stream) => self.registered(stream),
         };
@@ -342,6 +342,7 @@ contract! {
     accepting_would_block_when_nobody_is_there
     everybody_who_waits_is_accepted_after_one_word
     who_came_is_known_by_its_address
+    who_connects_from_an_address_comes_from_it
     after_stop_listening_connections_are_refused
     a_port_cannot_be_taken_twice
     a_time_that_is_past_does_not_wait
@@ -447,7 +448,7 @@ fn what_a_small_buffer_left_can_be_read_on<W: World>(mut rig: Rig<W>) {
 
 fn data_that_came_before_registering_is_said<W: World>(mut rig: Rig<W>) {
     let at = rig.world.at();
-    let near = rig.stack().connect(at).unwrap();
+    let near = rig.stack().connect(at, None).unwrap();
     let mut near = rig.registered(near);
     rig.expect(&[Readiness::Writable(near.token)]);
     rig.write_all(&mut near, b"early");
@@ -587,7 +588,7 @@ fn accepting_would_block_when_nobody_is_there<W: World>(mut rig: Rig<W>) {
 
 fn everybody_who_waits_is_accepted_after_one_word<W: World>(mut rig: Rig<W>) {
     let at = rig.world.at();
-    let near: Vec<_> = (0..50).map(|_| rig.stack().connect(at).unwrap()).collect();
+    let near: Vec<_> = (0..50).map(|_| rig.stack().connect(at, None).unwrap()).collect();
     let near: Vec<_> = near.into_iter().map(|stream| rig.registered(stream)).collect();
     for end in &near {
         rig.expect(&[Readiness::Writable(end.token)]); // it is there, so it waits to be accepted
@@ -600,13 +601,24 @@ fn everybody_who_waits_is_accepted_after_one_word<W: World>(mut rig: Rig<W>) {
 
 fn who_came_is_known_by_its_address<W: World>(mut rig: Rig<W>) {
     let at = rig.world.at();
-    let (one, other) = (rig.stack().connect(at).unwrap(), rig.stack().connect(at).unwrap());
+    let (one, other) = (rig.stack().connect(at, None).unwrap(), rig.stack().connect(at, None).unwrap());
     let ((one_far, one_at), (other_far, other_at)) = (rig.accept(), rig.accept());
     assert_eq!((one_at.ip(), other_at.ip()), (at.ip(), at.ip()));
     assert!(one_at.port() != other_at.port() && one_at.port() != 0, "{one_at} and {other_at}");
     for stream in [one, other, one_far, other_far] {
         rig.stack().close(stream);
     }
+}
+
+fn who_connects_from_an_address_comes_from_it<W: World>(mut rig: Rig<W>) {
+    let at = rig.world.at();
+    let other = IpAddr::from([127, 77, 0, 9]);
+    let from = if at.is_ipv4() { other } else { at.ip() };
+    let near = rig.stack().connect(at, Some(from)).unwrap();
+    let (far, came_from) = rig.accept();
+    assert_eq!(came_from.ip(), from);
+    rig.stack().close(near);
+    rig.stack().close(far);
 }
 
 fn after_stop_listening_connections_are_refused<W: World>(mut rig: Rig<W>) {
@@ -651,6 +663,9 @@ fn a_time_to_come_is_waited_for<W: World>(mut rig: Rig<W>) {
 }
 
 fn time_never_goes_back<W: World>(mut rig: Rig<W>) {
+    let began = rig.stack().now();
+    let waited = rig.now();
+    assert!(waited >= began && rig.stack().now() >= waited, "one clock tells both");
     let mut last = rig.now();
     for round in 0..1000 {
         let now = rig.wait(if round % 100 == 0 { last + Duration::from_micros(1) } else { Instant::START });
@@ -701,7 +716,7 @@ fn accepted_sockets_have_the_options_given() {
     let options =
         SocketOptions { keepalive: Some(silence), recv_buffer: Some(100_000), send_buffer: Some(50_000) };
     let (mut stack, at) = kernel(options, "127.0.0.1", Family::Own).unwrap();
-    let ours = stack.connect(at).unwrap();
+    let ours = stack.connect(at, None).unwrap();
     let (accepted, _) = accepted(&mut stack);
     for (name, stream) in [("accepted", &accepted), ("connected", &ours)] {
         let socket = socket2::SockRef::from(stream);
@@ -721,7 +736,7 @@ fn accepted_sockets_have_the_options_given() {
 #[test]
 fn without_options_only_nagle_is_off() {
     let (mut stack, at) = kernel(SocketOptions::default(), "127.0.0.1", Family::Own).unwrap();
-    let _ours = stack.connect(at).unwrap();
+    let _ours = stack.connect(at, None).unwrap();
     let (accepted, _) = accepted(&mut stack);
     let socket = socket2::SockRef::from(&accepted);
     assert!(socket.tcp_nodelay().unwrap());
@@ -733,7 +748,7 @@ fn an_ipv4_client_of_a_dual_stack_wildcard_is_an_ipv4_client() {
     let Ok((mut stack, at)) = kernel(SocketOptions::default(), "::", Family::Both) else {
         return eprintln!("no IPv6 on this machine");
     };
-    let ours = stack.connect(local("127.0.0.1", at.port())).unwrap();
+    let ours = stack.connect(local("127.0.0.1", at.port()), None).unwrap();
     let (_accepted, from) = accepted(&mut stack);
     assert_eq!(from, ours.local_addr().unwrap());
     assert!(from.is_ipv4(), "{from}");

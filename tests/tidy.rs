@@ -4,8 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers, lowest first. A file may name its own layer and those before it.
-const LAYERS: [&[&str]; 7] =
-    [&["time", "deadlines"], &["wire"], &["protocol"], &["relay"], &["server"], &["kernel"], &["cli"]];
+const LAYERS: [&[&str]; 8] = [
+    &["time", "rng", "deadlines"],
+    &["wire"],
+    &["protocol"],
+    &["relay"],
+    &["server"],
+    &["load"],
+    &["kernel"],
+    &["cli"],
+];
 
 /// What may be named only in some files, and why.
 const ONLY_IN: [(&[&str], &[&str], &str); 8] = [

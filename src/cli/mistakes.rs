@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::variable_of;
+use super::{is_command, variable_of};
 
 /// clap's error, which is a page, in one line: the option, what was given, what is needed.
 pub(super) fn one_line(error: &clap::Error, words: &[OsString]) -> String {
@@ -31,13 +31,13 @@ pub(super) fn one_line(error: &clap::Error, words: &[OsString]) -> String {
         (ErrorKind::ArgumentConflict, Some(option)) if error.get(ContextKind::PriorArg).is_some() => {
             format!("{option}: can be given only once")
         }
-        (ErrorKind::ArgumentConflict, _) if words.iter().any(|word| word == "serve") => {
-            "serve: comes first, options behind it".into()
-        }
-        (ErrorKind::ArgumentConflict, _) => {
-            let word = words.last().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-            format!("{word}: no such command (--help shows all)")
-        }
+        (ErrorKind::ArgumentConflict, _) => match words.iter().skip(1).find(|word| is_command(word)) {
+            Some(word) => format!("{}: comes first, options behind it", word.to_string_lossy()),
+            None => {
+                let word = words.last().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+                format!("{word}: no such command (--help shows all)")
+            }
+        },
         (ErrorKind::InvalidSubcommand, _) => {
             let word = context(ContextKind::InvalidSubcommand).unwrap_or_default();
             format!("{word}: no such command (--help shows all)")

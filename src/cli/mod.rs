@@ -5,13 +5,14 @@ mod calendar;
 mod check;
 mod logging;
 mod mistakes;
+mod network;
 mod options;
 mod report;
 mod serve;
 mod signals;
 mod units;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -114,10 +115,15 @@ fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
         }
         parsed => parsed.map_err(|error| Failure::usage(one_line(&error, &words)))?,
     };
-    let given = matches.subcommand_matches("serve").unwrap_or(&matches);
-    let args =
-        ServeArgs::from_arg_matches(given).map_err(|error| Failure::usage(one_line(&error, &words)))?;
-    serve::run(args, given, unknown_variables(&command())).map_err(|failure| failure.with_origin(&words))?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| Failure::usage(one_line(&error, &words)))?;
+    let done = match cli.command {
+        None => serve::run(cli.serve, &matches, unknown_variables(&command())),
+        Some(Command::Serve(args)) => {
+            let given = matches.subcommand_matches("serve").unwrap_or(&matches);
+            serve::run(*args, given, unknown_variables(&command()))
+        }
+    };
+    done.map_err(|failure| failure.with_origin(&words))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -128,13 +134,21 @@ fn command() -> clap::Command {
         arg.hide_env(true).allow_negative_numbers(takes_value)
     };
     let quiet = |command: clap::Command| command.mut_args(plain);
-    quiet(Cli::command()).mut_subcommand("serve", quiet)
+    // variables are a service's settings: a tool that somebody runs beside it does not take its own from there
+    let deaf = |command: clap::Command| command.mut_args(plain).mut_args(|arg| arg.env(None));
+    quiet(Cli::command())
+        .mut_subcommands(|command| if command.get_name() == "serve" { quiet(command) } else { deaf(command) })
 }
 
-/// Behind `serve` the options are its own: a bad variable that one of them replaces is nobody's business.
+/// Behind a command's name the options are its own: a bad variable that one of them replaces is nobody's
+/// business.
 fn command_for(words: &[OsString]) -> clap::Command {
-    let is_serve = words.get(1).is_some_and(|word| word == "serve");
-    if is_serve { command().mut_args(|arg| arg.env(None)) } else { command() }
+    let all = command();
+    let is_command = words
+        .get(1)
+        .and_then(|word| word.to_str())
+        .is_some_and(|word| all.get_subcommands().any(|subcommand| subcommand.get_name() == word));
+    if is_command { all.mut_args(|arg| arg.env(None)) } else { all }
 }
 
 /// The environment variable of an option.

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::Failure;
+use super::network::NetworkArgs;
 use super::units::{Cidr, Count, ListenAddress, OrOff, Size, Span};
 use crate::kernel::SocketOptions;
 use crate::protocol::{Flood, Offence, Penalty};
@@ -56,13 +57,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_SEND_BUFFER", help_heading = LISTENING)]
     pub send_buffer: Option<Size>,
 
-    /// Magic and default port: private, mainnet, testnet3, testnet4, signet or regtest
-    #[arg(long, value_name = "NAME", env = "PEER_RELAY_NETWORK", default_value = "private", help_heading = NETWORK)]
-    pub network: Network,
-
-    /// What frames begin with, 8 hex digits in wire order [default: the network's; private: f7e3c9da]
-    #[arg(long, value_name = "HEX", env = "PEER_RELAY_MAGIC", help_heading = NETWORK)]
-    pub magic: Option<Magic>,
+    /// Which network
+    #[command(flatten)]
+    pub network: NetworkArgs,
 
     /// What frames mean: flood, every frame to every other peer [default: flood]
     #[arg(long, value_name = "NAME", env = "PEER_RELAY_PROTOCOL", help_heading = NETWORK)]
@@ -206,8 +203,8 @@ pub struct Settings {
 impl ServeArgs {
     /// What it all comes to, in a process that may have so many descriptors.
     pub fn settle(self, descriptors: u64) -> Result<Settings, Failure> {
-        self.check_protocol()?;
-        let network = Network { magic: self.magic.unwrap_or(self.network.magic), ..self.network };
+        let network = self.network.settle();
+        self.check_protocol(network)?;
         let mut warnings = Vec::new();
         Ok(Settings {
             listen: self.listen_at(network.port)?,
@@ -223,9 +220,8 @@ impl ServeArgs {
         })
     }
 
-    fn check_protocol(&self) -> Result<(), Failure> {
-        if self.protocol.is_none() && self.network.is_bitcoin {
-            let network = self.network;
+    fn check_protocol(&self, network: Network) -> Result<(), Failure> {
+        if self.protocol.is_none() && network.is_bitcoin {
             return Err(Failure::usage(format!(
                 "--network {network}: Bitcoin's own protocol is not there yet; --protocol flood relays every frame as it is"
             )));

@@ -1,7 +1,7 @@
 //! What the server needs of TCP, whoever provides it: the kernel, a simulated world, a stack of our own.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::protocol::Token;
 use crate::time::Instant;
@@ -40,6 +40,9 @@ pub trait Stack {
     /// time that is past does not wait; no time waits for ever.
     fn wait(&mut self, ready: &mut Vec<Readiness>, until: Option<Instant>) -> io::Result<Instant>;
 
+    /// What time it is now. For whoever measures; a turn of the loop lives by what `wait` said.
+    fn now(&self) -> Instant;
+
     /// The next connection that has come. An error is one connection's, or ours for lack of descriptors or
     /// memory; the listeners live on.
     fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)>;
@@ -47,8 +50,9 @@ pub trait Stack {
     /// No more connections: whoever tries is refused.
     fn stop_listening(&mut self);
 
-    /// A connection to somewhere. It is there once it is writable, and failed when the first write says so.
-    fn connect(&mut self, to: SocketAddr) -> io::Result<Self::Stream>;
+    /// A connection to somewhere, from an address of this host or whichever suits. It is there once it is
+    /// said to be writable and not said to have ended; a read or a write says how it failed.
+    fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<Self::Stream>;
 
     /// From now on the stream's readiness is said under this token, both ways.
     fn register(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;

@@ -342,9 +342,13 @@ impl Stack for MemoryStack {
         listeners.into_iter().flat_map(|listener| listener.waiting).for_each(|end| world.abort(end));
     }
 
-    fn connect(&mut self, to: SocketAddr) -> io::Result<MemoryStream> {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<MemoryStream> {
         let mut world = self.0.world();
-        let from = to.ip();
+        let from = from.unwrap_or(to.ip());
         let end = match world.connect(from, to, Owner::Stack(Told::default())) {
             Some(end) => end,
             None => world.refused(from),
