@@ -143,12 +143,12 @@ fn command() -> clap::Command {
 /// Behind a command's name the options are its own: a bad variable that one of them replaces is nobody's
 /// business.
 fn command_for(words: &[OsString]) -> clap::Command {
-    let all = command();
-    let is_command = words
-        .get(1)
-        .and_then(|word| word.to_str())
-        .is_some_and(|word| all.get_subcommands().any(|subcommand| subcommand.get_name() == word));
-    if is_command { all.mut_args(|arg| arg.env(None)) } else { all }
+    let is_command = words.get(1).is_some_and(|word| is_command(word));
+    if is_command { command().mut_args(|arg| arg.env(None)) } else { command() }
+}
+
+fn is_command(word: &OsStr) -> bool {
+    Cli::command().get_subcommands().any(|command| word == command.get_name())
 }
 
 /// The environment variable of an option.
