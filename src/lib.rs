@@ -70,8 +70,10 @@
 pub mod cli;
 pub mod deadlines;
 pub mod kernel;
+pub mod load;
 pub mod protocol;
 pub mod relay;
+pub mod rng;
 pub mod server;
 pub mod time;
 pub mod wire;

@@ -3,6 +3,7 @@
 mod ban_file;
 mod calendar;
 mod check;
+mod load;
 mod logging;
 mod mistakes;
 mod network;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use load::LoadArgs;
 use mistakes::{on_one_line, one_line, origin, unknown_variables};
 use options::ServeArgs;
 
@@ -45,6 +47,9 @@ enum Command {
     /// Run the relay; the same without a subcommand
     #[command(help_template = HELP_TEMPLATE)]
     Serve(Box<ServeArgs>),
+    /// Measure a relay: many peers in its room, every delivery compared with what was sent
+    #[command(help_template = LOAD_HELP)]
+    Load(Box<LoadArgs>),
 }
 
 const HELP_TEMPLATE: &str = "\
@@ -61,6 +66,21 @@ Examples:
 
 Sizes take k, M, G, KiB, MiB, GiB; durations 500ms, 10s, 5m, 24h. Every option --some-name also
 reads the environment variable PEER_RELAY_SOME_NAME, lists comma-separated.
+";
+
+const LOAD_HELP: &str = "\
+{about}
+
+Examples:
+  peer-relay load --connect 127.0.0.1:7333                            100 peers, as fast as they get it
+  peer-relay load --connect 127.0.0.1:7333 --rate 1000 --plot it.svg  latency at 1000 messages a second
+  peer-relay load --connect 127.0.0.1:7333 --peers 10000 --relay-pid $(pidof peer-relay)
+
+{usage-heading} {usage}
+
+{all-args}
+
+The exit code is 0 when every delivery came once, in order and as it was sent, else 1.
 ";
 
 /// Why the program ends without having done what it was asked: one line, and an exit code.
@@ -117,6 +137,7 @@ fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
     };
     let cli = Cli::from_arg_matches(&matches).map_err(|error| Failure::usage(one_line(&error, &words)))?;
     let done = match cli.command {
+        Some(Command::Load(args)) => return load::run(&args),
         None => serve::run(cli.serve, &matches, unknown_variables(&command())),
         Some(Command::Serve(args)) => {
             let given = matches.subcommand_matches("serve").unwrap_or(&matches);

@@ -1,0 +1,196 @@
+//! The options of `load`, and the plan they come to. Opens nothing.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use crate::cli::Failure;
+use crate::cli::network::NetworkArgs;
+use crate::cli::units::{Count, ListenAddress, Size, Span, grouped};
+use crate::load::{Pace, Plan, SMALLEST_PAYLOAD};
+use crate::wire::frame::MAX_PAYLOAD;
+
+const LOAD: &str = "Load";
+const OUTPUT: &str = "Output";
+
+/// Descriptors kept for ourselves: the poll, files, the standard streams, and some to spare.
+const OWN_DESCRIPTORS: u64 = 100;
+/// Messages under way by default in a closed loop.
+const WINDOW: NonZeroU64 = NonZeroU64::new(64).expect("64 is not 0");
+/// Most pairs of a receiver and a sender: each is accounted for with 8 bytes.
+const PAIRS_MOST: u64 = 1 << 27;
+
+/// Options of `load`.
+#[derive(Args, Clone, Debug)]
+pub struct LoadArgs {
+    /// Where the relay is; without a port it is the network's
+    #[arg(long, value_name = "ADDR", help_heading = LOAD)]
+    pub connect: ListenAddress,
+
+    /// Peers in the room; all of them receive
+    #[arg(long, value_name = "N", default_value = "100", help_heading = LOAD)]
+    pub peers: Count,
+
+    /// How many of these send as well
+    #[arg(long, value_name = "N", default_value = "1", help_heading = LOAD)]
+    pub senders: Count,
+
+    /// Bytes of a message's payload, from 16 on, or a range to draw from, as in 32..4k
+    #[arg(long, value_name = "BYTES", default_value = "250", help_heading = LOAD)]
+    pub size: Sizes,
+
+    /// How long is measured
+    #[arg(long, value_name = "DURATION", default_value = "5s", help_heading = LOAD)]
+    pub duration: Span,
+
+    /// How long the room talks before anything is measured
+    #[arg(long, value_name = "DURATION", default_value = "1s", help_heading = LOAD)]
+    pub warmup: Span,
+
+    /// Messages a second, all senders together, each due at its moment (open loop); or max: as fast as they are
+    /// delivered (closed loop)
+    #[arg(long, value_name = "R", default_value = "max", help_heading = LOAD)]
+    pub rate: Rate,
+
+    /// With --rate max: most messages sent and not yet delivered to all [default: 64]
+    #[arg(long, value_name = "N", help_heading = LOAD)]
+    pub window: Option<Count>,
+
+    /// Ends measuring early, once so many bytes were delivered [default: no bound]
+    #[arg(long, value_name = "BYTES", help_heading = LOAD)]
+    pub max_bytes: Option<Size>,
+
+    /// Which network
+    #[command(flatten)]
+    pub network: NetworkArgs,
+
+    /// The relay's process, on this host: its CPU time and memory are told, and deliveries per second of its CPU
+    #[arg(long, value_name = "PID", help_heading = OUTPUT)]
+    pub relay_pid: Option<u32>,
+
+    /// Where the figures go as JSON
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub json: Option<PathBuf>,
+
+    /// Where a plot of them goes, as SVG: latency by percentile, deliveries over time
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub plot: Option<PathBuf>,
+}
+
+/// How many bytes a payload may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes(RangeInclusive<u32>);
+
+/// How fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// As fast as it is delivered.
+    Max,
+    /// Messages a second.
+    PerSecond(NonZeroU64),
+}
+
+impl LoadArgs {
+    /// The plan, in a process that may have so many descriptors, with messages drawn from this seed.
+    pub fn settle(&self, descriptors: u64, seed: u64) -> Result<Plan, Failure> {
+        let network = self.network.settle();
+        let (peers, senders) = self.peers_and_senders(descriptors)?;
+        if self.duration.0.is_zero() {
+            return Err(Failure::usage(format!("--duration {}: need at least 1ms", self.duration)));
+        }
+        Ok(Plan {
+            to: self.to(network.port)?,
+            magic: network.magic,
+            command: "msg".parse().expect("a command"),
+            peers,
+            senders,
+            sizes: self.size.0.clone(),
+            pace: self.pace()?,
+            warmup: self.warmup.0,
+            duration: self.duration.0,
+            max_bytes: self.max_bytes.map_or(u64::MAX, |size| size.0),
+            seed,
+        })
+    }
+
+    fn to(&self, port: u16) -> Result<SocketAddr, Failure> {
+        let to = self.connect.or_port(port);
+        if to.ip().is_unspecified() || to.port() == 0 {
+            return Err(Failure::usage(format!("--connect {to}: need an address and a port to connect to")));
+        }
+        Ok(to)
+    }
+
+    fn peers_and_senders(&self, descriptors: u64) -> Result<(u32, u32), Failure> {
+        let (Count(peers), Count(senders)) = (self.peers, self.senders);
+        let allowed = descriptors.saturating_sub(OWN_DESCRIPTORS);
+        if peers as u64 > allowed {
+            let (descriptors, allowed) = (grouped(descriptors), grouped(allowed));
+            let asked = grouped(peers as u64);
+            return Err(Failure::usage(format!(
+                "{descriptors} descriptors allow {allowed} peers, {asked} asked"
+            )));
+        }
+        if peers < 2 {
+            return Err(Failure::usage(format!(
+                "--peers {peers}: need 2, one that sends and one that gets it"
+            )));
+        }
+        if senders > peers {
+            return Err(Failure::usage(format!("--senders {senders}: there are only {peers} peers")));
+        }
+        if peers as u64 * senders as u64 > PAIRS_MOST {
+            let most = grouped(PAIRS_MOST);
+            return Err(Failure::usage(format!(
+                "--senders {senders}: times {peers} peers is more than the {most} pairs that are accounted for"
+            )));
+        }
+        Ok((peers as u32, senders as u32)) // no more than there are descriptors
+    }
+
+    fn pace(&self) -> Result<Pace, Failure> {
+        match (self.rate, self.window) {
+            (Rate::Max, None) => Ok(Pace::Window(WINDOW)),
+            (Rate::Max, Some(Count(window))) => {
+                Ok(Pace::Window(NonZeroU64::new(window as u64).unwrap_or(WINDOW))) // a count is never zero
+            }
+            (Rate::PerSecond(rate), None) => Ok(Pace::Rate(rate)),
+            (Rate::PerSecond(rate), Some(Count(window))) => Err(Failure::usage(format!(
+                "--window {window}: goes with --rate max, not with --rate {rate}"
+            ))),
+        }
+    }
+}
+
+impl FromStr for Sizes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (from, to) = text.split_once("..").unwrap_or((text, text));
+        let bytes = |text: &str| text.parse::<Size>().map(|size| size.0).map_err(|error| error.to_string());
+        let (from, to) = (bytes(from)?, bytes(to)?);
+        let most = u64::from(MAX_PAYLOAD);
+        if from < u64::from(SMALLEST_PAYLOAD) {
+            return Err(format!("need at least {SMALLEST_PAYLOAD} bytes, or messages could not all differ"));
+        }
+        if to > most || from > to {
+            return Err(format!("need a size, or a range from small to large, up to {}", Size(most)));
+        }
+        Ok(Self(from as u32..=to as u32)) // at most MAX_PAYLOAD
+    }
+}
+
+impl FromStr for Rate {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "max" => Ok(Self::Max),
+            _ => text.parse().map(Self::PerSecond).map_err(|_| "need messages a second, from 1 on, or max"),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What came of a run, for a person.
+
+use std::time::Duration;
+
+use super::{Cost, Outcome};
+use crate::cli::units::{Size, Span, grouped, in_binary};
+use crate::load::{Account, FAULTS_TOLD, Fault, Pace, Plan, Report};
+
+/// Percentiles that are told, and their names.
+pub const PERCENTILES: [(f64, &str); 4] = [(50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99.9")];
+
+/// All of it.
+pub fn text(outcome: &Outcome) -> String {
+    let report = &outcome.report;
+    let mut text = String::new();
+    let mut row = |name: &str, what: String| text.push_str(&format!("{name:12}  {what}\n"));
+    row("load", plan(&report.plan));
+    row("joined", joined(report));
+    row("deliveries/s", rate(report));
+    row("latency", latency(report));
+    row("deliveries", deliveries(&report.total()));
+    row("CPU", cpu(outcome));
+    if let Some(relay) = &outcome.relay {
+        row("relay", relay_line(report, relay));
+    }
+    if report.never_sent > 0 {
+        row("behind", behind(report));
+    }
+    faults(report, &mut text);
+    text
+}
+
+/// The run in words, as in `100 peers, 1 sender, 250 B, 5s after 1s`.
+pub fn plan(plan: &Plan) -> String {
+    let (from, to) = (Size(u64::from(*plan.sizes.start())), Size(u64::from(*plan.sizes.end())));
+    let size = if from == to { format!("{from} B") } else { format!("{from} to {to} B") };
+    let pace = match plan.pace {
+        Pace::Rate(rate) => format!("{} messages/s (open loop)", grouped(rate.get())),
+        Pace::Window(window) => format!("at most {} messages under way (closed loop)", grouped(window.get())),
+    };
+    format!(
+        "{} peers, {}, {size}, {pace}, {} after {} of warm-up, seed {}",
+        grouped(plan.peers.into()),
+        counted(plan.senders.into(), "sender"),
+        Span(plan.duration),
+        Span(plan.warmup),
+        plan.seed
+    )
+}
+
+/// A latency in the unit that suits it: `350 us`, `1.25 ms`, `2.10 s`.
+pub fn duration(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} us"),
+        1_000..1_000_000 => format!("{:.2} ms", micros as f64 / 1e3),
+        _ => format!("{:.2} s", micros as f64 / 1e6),
+    }
+}
+
+fn joined(report: &Report) -> String {
+    let took = duration(report.joined_in.as_micros() as u64);
+    format!("{} peers in {took}", grouped(report.plan.peers.into()))
+}
+
+fn rate(report: &Report) -> String {
+    let mib = report.byte_rate() / f64::from(1 << 20);
+    let (deliveries, span) = (grouped(report.deliveries), report.measured.as_secs_f64());
+    format!("{} ({mib:.1} MiB/s), {deliveries} in {span:.2} s", grouped(report.rate() as u64))
+}
+
+fn latency(report: &Report) -> String {
+    let histogram = &report.latency;
+    let mut parts: Vec<String> = (PERCENTILES.iter())
+        .map(|(percentile, name)| format!("{name} {}", duration(histogram.value_at_percentile(*percentile))))
+        .collect();
+    parts.push(format!("max {}", duration(histogram.max())));
+    let kind = match report.plan.pace {
+        Pace::Rate(_) => "from the time a message was due",
+        Pace::Window(_) => "closed loop: from its sending; a stall is not charged",
+    };
+    format!("{} ({kind})", parts.join("  "))
+}
+
+fn deliveries(total: &Account) -> String {
+    let counts = &total.counts;
+    format!(
+        "{} due, {} came, {} missing, {} wrong, {} out of order, {} twice",
+        grouped(total.due),
+        grouped(counts.came),
+        grouped(total.missing),
+        grouped(counts.wrong),
+        grouped(counts.out_of_order),
+        grouped(counts.twice)
+    )
+}
+
+fn cpu(outcome: &Outcome) -> String {
+    let of = |cost: &Cost| format!("{:.2} s ({:.0} %)", cost.cpu.as_secs_f64(), share(cost, &outcome.report));
+    let tester = of(&outcome.own);
+    match &outcome.relay {
+        Some(relay) => format!("relay {}, tester {tester}", of(relay)),
+        None => format!("tester {tester}"),
+    }
+}
+
+/// Percent of one CPU.
+fn share(cost: &Cost, report: &Report) -> f64 {
+    100.0 * cost.cpu.as_secs_f64() / report.measured.max(Duration::from_nanos(1)).as_secs_f64()
+}
+
+fn relay_line(report: &Report, relay: &Cost) -> String {
+    let per_cpu = per_cpu_second(report, relay)
+        .map_or("no CPU time".into(), |rate| format!("{} deliveries per CPU second", grouped(rate as u64)));
+    format!("{per_cpu}, {} resident, {} at most", in_binary(relay.usage.rss), in_binary(relay.usage.peak_rss))
+}
+
+/// Deliveries for each second of CPU the relay used.
+pub fn per_cpu_second(report: &Report, relay: &Cost) -> Option<f64> {
+    let seconds = relay.cpu.as_secs_f64();
+    (seconds > 0.0).then(|| report.deliveries as f64 / seconds)
+}
+
+fn behind(report: &Report) -> String {
+    format!(
+        "{} messages that were due were never sent, as the relay did not take them in time; they count as late",
+        grouped(report.never_sent)
+    )
+}
+
+/// What went wrong, one line a fault.
+fn faults(report: &Report, text: &mut String) {
+    for fault in &report.faults {
+        text.push_str(&line(fault, report));
+    }
+    let total = report.total();
+    let all = total.missing + total.counts.wrong + total.counts.out_of_order + total.counts.twice;
+    if all > FAULTS_TOLD as u64 {
+        let more = grouped(all - report.faults.len() as u64);
+        let receivers = report.accounts.iter().filter(|account| !account.is_right()).count();
+        text.push_str(&format!("… and {more} more, at {} in all\n", counted(receivers as u64, "receiver")));
+    }
+    if total.cut_off > 0 {
+        let peers = counted(total.cut_off, "peer");
+        text.push_str(&format!("the relay cut {peers} off; its log says why\n"));
+    }
+}
+
+fn line(fault: &Fault, report: &Report) -> String {
+    let from = report.plan.source_name(fault.receiver);
+    let what = match fault.message {
+        Some(id) => format!("message {} of sender {}", id.number, id.sender),
+        None => "what came is no message of this run".into(),
+    };
+    format!("{:12}  receiver {} ({from}): {what}\n", fault.kind.name(), fault.receiver)
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(count))
+}

@@ -1,0 +1,127 @@
+//! How the room fills: everybody connects, and asks with a ping whether it is in. Who is answered was let in, in an
+//! earlier turn of the relay's than whatever is sent from now on: it is due all of it.
+
+use std::io;
+use std::time::Duration;
+
+use super::link::{Link, Stage};
+use super::plan::LoadError;
+use super::receiver::Receiver;
+use super::{Load, PATIENCE};
+use crate::protocol::Token;
+use crate::server::Stack;
+use crate::time::Instant;
+use crate::wire::decoder::DecoderLimits;
+use crate::wire::frame::MAX_PAYLOAD;
+use crate::wire::{Command, Decoder, Frame};
+
+/// Peers that may be on their way into the room at once: fewer than a listener's backlog, or some would wait for
+/// the retransmission of their SYN.
+const AT_ONCE: u32 = 256;
+
+/// How far the room has filled.
+#[derive(Debug)]
+pub struct Joining {
+    begun_at: Instant,
+    full_at: Option<Instant>,
+    begun: u32,
+    joined: u32,
+    peers_left: u32,
+}
+
+impl Joining {
+    /// Nobody has come.
+    pub fn beginning(now: Instant, peers: u32) -> Self {
+        Self { begun_at: now, full_at: None, begun: 0, joined: 0, peers_left: peers }
+    }
+
+    /// How many are in.
+    pub fn joined(&self) -> u32 {
+        self.joined
+    }
+
+    /// How long it took until everybody was in.
+    pub fn took(&self) -> Option<Duration> {
+        self.full_at.map(|full| full.since(self.begun_at))
+    }
+
+    /// Whether somebody can set out now.
+    pub fn can_begin_another(&self) -> bool {
+        self.peers_left > 0 && self.begun - self.joined < AT_ONCE
+    }
+}
+
+impl<S: Stack> Load<S> {
+    /// Has as many set out as may be on their way.
+    pub(super) fn join(&mut self) -> Result<(), LoadError> {
+        while self.joining.can_begin_another() {
+            self.set_out()?;
+        }
+        if self.joining.joined == self.plan.peers {
+            self.joining.full_at = Some(self.now);
+            self.begin();
+        } else if self.now >= self.last_news + PATIENCE {
+            let (to, joined, peers) = (self.plan.to, self.joining.joined, self.plan.peers);
+            return Err(LoadError::NoAnswer { to, joined, peers, patience: PATIENCE });
+        }
+        Ok(())
+    }
+
+    fn set_out(&mut self) -> Result<(), LoadError> {
+        let peer = self.joining.begun;
+        let connected = self.stack.connect(self.plan.to, self.plan.source(peer)).and_then(|mut stream| {
+            self.stack.register(&mut stream, Token(peer))?;
+            Ok(stream)
+        });
+        let stream = connected.map_err(|error| self.cannot_connect(peer, error))?;
+        self.links.push(Link::new(stream, Receiver::new(peer, self.plan.senders as usize)));
+        self.joining.begun += 1;
+        self.joining.peers_left -= 1;
+        Ok(())
+    }
+
+    /// The connection is there: is it in the room?
+    pub(super) fn greet(&mut self, peer: u32) {
+        let limits = DecoderLimits { magic: self.plan.magic, max_payload: MAX_PAYLOAD, max_skip: 0 };
+        let link = &mut self.links[peer as usize];
+        link.stage = Stage::Greeting(Box::new(Decoder::new(limits)));
+        let ping = Frame::encode(self.plan.magic, Command::PING, &u64::from(peer).to_le_bytes());
+        link.queue(ping.into_bytes().into_owned().into());
+    }
+
+    /// Something came for a peer that is not in the room yet. What is left of it once it is.
+    pub(super) fn answered<'b>(&mut self, peer: u32, mut bytes: &'b [u8]) -> Result<&'b [u8], LoadError> {
+        let link = &mut self.links[peer as usize];
+        while let Stage::Greeting(decoder) = &mut link.stage {
+            match decoder.decode(&mut bytes) {
+                Ok(None) => return Ok(bytes),
+                Ok(Some(frame)) if frame.command() == Command::PONG => {
+                    link.stage = Stage::Talking;
+                    self.joining.joined += 1;
+                }
+                Ok(Some(_)) => {} // others may be talking in that room
+                Err(_) => return Err(self.not_admitted(peer)),
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// A connection ended before it was in the room.
+    pub(super) fn turned_away(&self, peer: u32, error: Option<io::Error>) -> LoadError {
+        match (&self.links[peer as usize].stage, error) {
+            (Stage::Connecting, Some(error)) if error.kind() != io::ErrorKind::ConnectionReset => {
+                self.cannot_connect(peer, error)
+            }
+            _ => self.not_admitted(peer),
+        }
+    }
+
+    fn cannot_connect(&self, peer: u32, error: io::Error) -> LoadError {
+        LoadError::Connect { peer: peer + 1, peers: self.plan.peers, to: self.plan.to, error }
+    }
+
+    fn not_admitted(&self, peer: u32) -> LoadError {
+        let (to, from) = (self.plan.to, self.plan.source_name(peer));
+        LoadError::NotAdmitted { peer: peer + 1, peers: self.plan.peers, to, from }
+    }
+}

@@ -1,0 +1,222 @@
+//! The load tester: many peers in one loop, over any [`Stack`]. Knows what it sent, and therefore what everybody
+//! must get; knows no kernel, no terminal and no file.
+//!
+//! ```text
+//!   Joining ─ everybody's ping is answered ─→ WarmingUp ─→ Measuring ─→ Draining ─ nothing is under way ─→ Over
+//!
+//!   one turn:  wait → read, and compare with the tape → make what is due → write
+//! ```
+
+mod figures;
+mod joining;
+mod ledger;
+mod link;
+mod maker;
+mod pace;
+mod plan;
+mod reading;
+mod receiver;
+mod report;
+mod sending;
+mod tape;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub use figures::{FAULTS_TOLD, Fault, FaultKind};
+pub use ledger::Counts;
+pub use maker::{MessageId, SMALLEST_PAYLOAD};
+pub use pace::Pace;
+pub use plan::{LoadError, Plan};
+pub use report::{Account, Report};
+
+use crate::server::{Readiness, Stack};
+use crate::time::Instant;
+use figures::Figures;
+use joining::Joining;
+use link::Link;
+use maker::Maker;
+use receiver::Run;
+use sending::Sending;
+use tape::Tape;
+
+/// Bytes read from one peer at a time.
+const READ_BYTES: usize = 256 * 1024;
+/// Peers read before what has become due is made: about a millisecond's worth.
+const READS_PER_TURN: usize = 64;
+/// How long nothing may come while something is under way.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// Things that may go wrong before the rest is not worth measuring; what is kept of each is bounded by it.
+pub const FAULTS_MOST: u64 = 1_000_000;
+
+/// A run.
+pub struct Load<S: Stack> {
+    stack: S,
+    plan: Plan,
+    run: Run,
+    links: Vec<Link<S::Stream>>,
+    ready: Vec<Readiness>,
+    /// Who is to be read; longest waiting first.
+    readers: VecDeque<u32>,
+    phase: Phase,
+    joining: Joining,
+    sending: Sending,
+    /// When something came last, or the last phase began.
+    last_news: Instant,
+    scratch: Box<[u8]>,
+    now: Instant,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Everybody connects, and waits to be in the room.
+    Joining,
+    /// Messages go round and are compared; nothing is measured.
+    WarmingUp,
+    /// The same, measured.
+    Measuring,
+    /// Nothing more is sent; what is under way still comes.
+    Draining,
+    /// There is a report.
+    Over,
+}
+
+impl<S: Stack> Load<S> {
+    /// A run through this stack. It begins with the first turn.
+    ///
+    /// # Panics
+    /// If the plan has fewer than two peers, no sender, or more senders than peers.
+    pub fn new(stack: S, plan: Plan) -> Self {
+        assert!(plan.peers >= 2 && (1..=plan.peers).contains(&plan.senders), "{plan:?}");
+        let maker = Maker::new(plan.seed, plan.magic, plan.command, plan.sizes.clone());
+        let tape = Tape::new(plan.senders as usize);
+        let now = stack.now();
+        Self {
+            stack,
+            run: Run { maker, tape, figures: Figures::new(), magic: plan.magic },
+            links: Vec::with_capacity(plan.peers as usize),
+            ready: Vec::new(),
+            readers: VecDeque::new(),
+            phase: Phase::Joining,
+            joining: Joining::beginning(now, plan.peers),
+            sending: Sending::new(plan.senders),
+            last_news: now,
+            scratch: vec![0; READ_BYTES].into(),
+            now,
+            plan,
+        }
+    }
+
+    /// One turn. Waits until there is something to do, or until `until` at the latest.
+    ///
+    /// # Errors
+    /// When there can be no run. What goes wrong within one is in its report.
+    pub fn turn(&mut self, until: Option<Instant>) -> Result<Phase, LoadError> {
+        self.wait(until)?;
+        self.read()?;
+        if self.phase == Phase::Joining {
+            self.join()?;
+        }
+        self.proceed();
+        self.send();
+        Ok(self.phase)
+    }
+
+    /// How far it has come.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What time it is, as far as the run has looked.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// How long messages have been going round.
+    pub fn elapsed(&self) -> Duration {
+        self.now.since(self.sending.start())
+    }
+
+    /// How many peers are in the room, or have been.
+    pub fn joined(&self) -> u32 {
+        self.joining.joined()
+    }
+
+    /// Deliveries measured so far.
+    pub fn deliveries(&self) -> u64 {
+        self.run.figures.deliveries()
+    }
+
+    /// What came of it.
+    pub fn report(self) -> Report {
+        Report::of(self.plan, &self.run, &self.links, &self.sending, self.joining.took())
+    }
+
+    // wait
+
+    fn wait(&mut self, until: Option<Instant>) -> Result<(), LoadError> {
+        let wake_up = if self.readers.is_empty() { self.wake_up(until) } else { Some(Instant::START) };
+        let mut ready = std::mem::take(&mut self.ready);
+        self.now = self.stack.wait(&mut ready, wake_up).map_err(LoadError::Wait)?;
+        for readiness in ready.drain(..) {
+            self.note(readiness);
+        }
+        self.ready = ready;
+        Ok(())
+    }
+
+    fn wake_up(&self, until: Option<Instant>) -> Option<Instant> {
+        let of_phase = match self.phase {
+            Phase::Joining if self.joining.can_begin_another() => Some(Instant::START),
+            Phase::Joining | Phase::Draining | Phase::Over => None,
+            Phase::WarmingUp | Phase::Measuring => self.sending.wake_up(&self.plan, self.phase),
+        };
+        let waits = self.phase == Phase::Joining || self.run.tape.under_way() > 0;
+        let patience = waits.then(|| self.last_news + PATIENCE);
+        [until, of_phase, patience].into_iter().flatten().min()
+    }
+
+    // proceed
+
+    /// Goes on to the next phase when it is time.
+    fn proceed(&mut self) {
+        let is_hopeless = self.run.figures.fault_count() > FAULTS_MOST
+            || self.is_silent()
+            || self.sending.gone() >= self.plan.receivers();
+        match self.phase {
+            Phase::WarmingUp if self.now >= self.sending.start() + self.plan.warmup => {
+                self.phase = Phase::Measuring;
+            }
+            Phase::Measuring if self.is_measured() || is_hopeless => self.drain(),
+            Phase::WarmingUp if is_hopeless => self.drain(),
+            Phase::Draining if is_hopeless || self.run.tape.under_way() == 0 => self.phase = Phase::Over,
+            Phase::Joining | Phase::WarmingUp | Phase::Measuring | Phase::Draining | Phase::Over => {}
+        }
+    }
+
+    /// Nothing has come for long although something is under way.
+    fn is_silent(&self) -> bool {
+        self.run.tape.under_way() > 0 && self.now >= self.last_news + PATIENCE
+    }
+
+    fn is_measured(&self) -> bool {
+        let end = self.sending.start() + self.plan.warmup + self.plan.duration;
+        self.now >= end || self.run.figures.bytes() >= self.plan.max_bytes
+    }
+
+    /// Everybody is in: messages go out from now on.
+    fn begin(&mut self) {
+        self.phase = Phase::WarmingUp;
+        self.last_news = self.now;
+        self.sending.begin(self.now);
+        self.run.figures.measure(self.now + self.plan.warmup, self.plan.duration);
+    }
+
+    /// Nothing more is made.
+    fn drain(&mut self) {
+        self.phase = Phase::Draining;
+        self.run.figures.stop(self.now);
+        self.charge_what_was_never_sent();
+    }
+}

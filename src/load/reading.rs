@@ -1,0 +1,122 @@
+//! What the stack says and what comes: noted, read, and given to whom it came to.
+
+use std::io;
+
+use super::link::Stage;
+use super::plan::LoadError;
+use super::{Load, READS_PER_TURN};
+use crate::protocol::Token;
+use crate::server::{Readiness, Stack};
+
+impl<S: Stack> Load<S> {
+    /// An event sets a flag; only a `WouldBlock` or something short takes it back.
+    pub(super) fn note(&mut self, readiness: Readiness) {
+        match readiness {
+            Readiness::Readable(token) => self.note_readable(token),
+            Readiness::Ended(token) | Readiness::Urgent(token) => {
+                if let Some(link) = self.links.get_mut(token.index()) {
+                    link.is_read_to_the_end = true;
+                }
+                self.note_readable(token);
+            }
+            Readiness::Writable(token) => self.note_writable(token),
+            Readiness::Acceptable | Readiness::Woken => {}
+        }
+    }
+
+    fn note_readable(&mut self, token: Token) {
+        if let Some(link) = self.links.get_mut(token.index()) {
+            link.is_readable = true;
+            self.queue_reader(token.0);
+        }
+    }
+
+    /// A connection that can be written to is there, unless it has failed: then it has ended too, and that is read
+    /// before anything is written.
+    fn note_writable(&mut self, token: Token) {
+        let Some(link) = self.links.get_mut(token.index()) else { return };
+        link.note_writable();
+        if matches!(link.stage, Stage::Connecting) && !link.is_read_to_the_end {
+            self.greet(token.0);
+        }
+        self.flush(token.0);
+    }
+
+    pub(super) fn queue_reader(&mut self, peer: u32) {
+        let link = &mut self.links[peer as usize];
+        if link.is_readable && !link.is_queued && link.stream.is_some() {
+            link.is_queued = true;
+            self.readers.push_back(peer);
+        }
+    }
+
+    /// Reads whoever has waited longest, one read each.
+    pub(super) fn read(&mut self) -> Result<(), LoadError> {
+        for _ in 0..READS_PER_TURN {
+            let Some(peer) = self.readers.pop_front() else { return Ok(()) };
+            self.links[peer as usize].is_queued = false;
+            self.read_once(peer)?;
+            self.queue_reader(peer);
+        }
+        Ok(())
+    }
+
+    fn read_once(&mut self, peer: u32) -> Result<(), LoadError> {
+        let link = &mut self.links[peer as usize];
+        let Some(stream) = &mut link.stream else { return Ok(()) };
+        match self.stack.read(stream, &mut self.scratch) {
+            Ok(0) => self.over(peer, None),
+            Ok(len) => {
+                link.is_readable = link.is_read_to_the_end || len == self.scratch.len();
+                self.received(peer, len)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                link.is_readable = false;
+                Ok(())
+            }
+            Err(error) => self.over(peer, Some(error)),
+        }
+    }
+
+    fn received(&mut self, peer: u32, len: usize) -> Result<(), LoadError> {
+        self.now = self.stack.now();
+        self.last_news = self.now;
+        let scratch = std::mem::take(&mut self.scratch);
+        let mut bytes = &scratch[..len];
+        if !self.links[peer as usize].is_talking() {
+            bytes = self.answered(peer, bytes)?;
+        }
+        if !bytes.is_empty() {
+            self.links[peer as usize].receiver.received(self.now, bytes, &mut self.run);
+        }
+        self.scratch = scratch;
+        Ok(())
+    }
+
+    /// A connection is over. Before everybody is in that is the end of the run; afterwards it is one receiver less.
+    pub(super) fn over(&mut self, peer: u32, error: Option<io::Error>) -> Result<(), LoadError> {
+        if self.joining.took().is_none() {
+            return Err(self.turned_away(peer, error));
+        }
+        self.leave(peer);
+        Ok(())
+    }
+
+    /// Nothing more comes to this one: nobody need wait for it.
+    pub(super) fn leave(&mut self, peer: u32) {
+        let link = &mut self.links[peer as usize];
+        let Some(stream) = link.stream.take() else { return };
+        self.stack.close(stream);
+        let senders = (0..self.plan.senders).filter(|&sender| sender != peer);
+        let mut made = 0;
+        for sender in senders {
+            let of_sender = self.run.tape.made(sender);
+            made += of_sender;
+            for number in link.receiver.ledger().outstanding(sender, of_sender) {
+                self.run.tape.settle(super::MessageId { sender, number });
+            }
+        }
+        link.stage = Stage::Gone(made);
+        self.sending.one_has_gone();
+    }
+}

@@ -1,0 +1,352 @@
+//! One receiver's stream, compared byte by byte with what was sent. Knows what is under way; knows no socket and
+//! asks for no time.
+//!
+//! ```text
+//!   bytes → Head: whose is it? ─ next of its sender's, and under way ─→ Body: the same bytes? ─→ came
+//!              │                                                          └─ no ─→ Passing: spoilt
+//!              └─ anything else ─→ Lost: the relay's own decoder looks for frames, and each is made again
+//! ```
+//!
+//! As long as everything is right, which is nearly always, a delivery costs one comparison with the frame that is
+//! kept until everybody has it. A stream with anything odd in it goes the long way from there on.
+
+use arrayvec::ArrayVec;
+
+use super::figures::{Fault, FaultKind, Figures};
+use super::ledger::{Arrival, Ledger};
+use super::maker::{HEAD_LEN, Maker, MessageId};
+use super::tape::Tape;
+use crate::time::Instant;
+use crate::wire::decoder::DecoderLimits;
+use crate::wire::frame::MAX_PAYLOAD;
+use crate::wire::{DecodeError, Decoder, Frame, Magic};
+
+/// What all receivers of a run share.
+#[derive(Debug)]
+pub struct Run {
+    /// Makes the messages.
+    pub maker: Maker,
+    /// Those under way.
+    pub tape: Tape,
+    /// What is measured.
+    pub figures: Figures,
+    /// What frames begin with.
+    pub magic: Magic,
+}
+
+/// One receiver.
+#[derive(Debug)]
+pub struct Receiver {
+    me: u32,
+    ledger: Ledger,
+    place: Place,
+}
+
+/// Where in its stream a receiver is.
+#[derive(Debug)]
+enum Place {
+    /// Before a frame, with what has come of its head.
+    Head(ArrayVec<u8, HEAD_LEN>),
+    /// So many bytes into this message, all of them right.
+    Body(MessageId, usize),
+    /// In a message that is wrong already: so many bytes of it are to come.
+    Passing(usize),
+    /// Something odd has come.
+    Lost(Box<Lost>),
+}
+
+/// The long way.
+#[derive(Debug)]
+struct Lost {
+    decoder: Decoder,
+    /// Bytes it had skipped when the last frame came.
+    skipped: u64,
+}
+
+impl Receiver {
+    /// Receiver number `me`, who gets what the other of so many senders send.
+    pub fn new(me: u32, senders: usize) -> Self {
+        Self { me, ledger: Ledger::new(senders), place: Place::Head(ArrayVec::new()) }
+    }
+
+    /// Bytes have come now.
+    pub fn received(&mut self, now: Instant, mut bytes: &[u8], run: &mut Run) {
+        run.figures.at(now);
+        while !bytes.is_empty() {
+            match &mut self.place {
+                Place::Head(held) if held.is_empty() && bytes.len() >= HEAD_LEN => {
+                    bytes = self.begin(bytes, run)
+                }
+                Place::Head(_) => bytes = self.hold(bytes, run),
+                Place::Body(id, at) => {
+                    let (id, at) = (*id, *at);
+                    bytes = self.compare(id, at, bytes, run);
+                }
+                Place::Passing(left) => {
+                    let here = bytes.len().min(*left);
+                    bytes = &bytes[here..];
+                    *left -= here;
+                    if *left == 0 {
+                        self.place = Place::Head(ArrayVec::new());
+                    }
+                }
+                Place::Lost(_) => return self.decode(bytes, run),
+            }
+        }
+    }
+
+    /// What it got.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The message this is the head of, if it is one that may come now.
+    fn expected(&self, head: &[u8; HEAD_LEN], run: &Run) -> Option<MessageId> {
+        let id = run.maker.claimed(head)?;
+        let is_expected = id.sender != self.me && self.ledger.is_next(id);
+        let recorded = run.tape.get(id).filter(|_| is_expected)?;
+        (recorded.frame.first_chunk() == Some(head)).then_some(id)
+    }
+
+    /// A frame begins, and its head is there whole. What is left of the bytes.
+    fn begin<'b>(&mut self, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
+        let (head, rest) = bytes.split_first_chunk().expect("a whole head");
+        match self.expected(head, run) {
+            Some(id) => self.compare(id, HEAD_LEN, rest, run),
+            None => {
+                self.lose(&[], run);
+                bytes
+            }
+        }
+    }
+
+    /// Adds to a head that has come in part. What is left of the bytes.
+    fn hold<'b>(&mut self, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
+        let Place::Head(held) = &mut self.place else { unreachable!("only a head is held") };
+        let (here, rest) = bytes.split_at(held.remaining_capacity().min(bytes.len()));
+        held.extend(here.iter().copied());
+        let Ok(head) = held.clone().into_inner() else { return rest };
+        match self.expected(&head, run) {
+            Some(id) => self.compare(id, HEAD_LEN, rest, run),
+            None => {
+                self.lose(&head, run);
+                rest
+            }
+        }
+    }
+
+    /// Compares what has come of a message with what was sent of it. What is left of the bytes.
+    fn compare<'b>(&mut self, id: MessageId, at: usize, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
+        let recorded = run.tape.get(id).expect("a message this receiver lacks is under way");
+        let wanted = &recorded.frame[at..];
+        let (here, rest) = bytes.split_at(wanted.len().min(bytes.len()));
+        if *here != wanted[..here.len()] {
+            self.spoilt(id, wanted.len() - here.len(), run);
+        } else if here.len() < wanted.len() {
+            self.place = Place::Body(id, at + here.len());
+        } else {
+            run.figures.delivered(recorded.due, recorded.frame.len());
+            run.tape.settle(id);
+            self.ledger.came_next(id);
+            self.place = Place::Head(ArrayVec::new());
+        }
+        rest
+    }
+
+    /// The message began as it should and went on otherwise; so many bytes of it are to come.
+    fn spoilt(&mut self, id: MessageId, left: usize, run: &mut Run) {
+        self.ledger.came_spoilt(id);
+        run.tape.settle(id);
+        run.figures.fault(self.fault(FaultKind::Wrong, Some(id)));
+        self.place = if left > 0 { Place::Passing(left) } else { Place::Head(ArrayVec::new()) };
+    }
+
+    /// From here on the decoder looks for frames, from these bytes on.
+    fn lose(&mut self, seen: &[u8], run: &mut Run) {
+        // what a tester may be given is bounded by what it asked to be sent, whatever the relay makes of it
+        let limits = DecoderLimits { magic: run.magic, max_payload: MAX_PAYLOAD, max_skip: u64::MAX };
+        self.place = Place::Lost(Box::new(Lost { decoder: Decoder::new(limits), skipped: 0 }));
+        self.decode(seen, run);
+    }
+
+    fn decode(&mut self, mut bytes: &[u8], run: &mut Run) {
+        loop {
+            let Place::Lost(lost) = &mut self.place else { unreachable!("only who is lost decodes") };
+            let decoded = lost.decoder.decode(&mut bytes);
+            let has_skipped = lost.decoder.skipped() > lost.skipped && !matches!(decoded, Ok(None));
+            lost.skipped = if has_skipped { lost.decoder.skipped() } else { lost.skipped };
+            if matches!(decoded, Err(DecodeError::Oversize { .. })) {
+                lost.decoder.abandon(); // what it claims may never come
+            }
+            if has_skipped {
+                self.wrong(None, run);
+            }
+            match decoded {
+                Ok(None) => return,
+                Ok(Some(frame)) => self.judge(&frame, run),
+                Err(_) => self.wrong(None, run),
+            }
+        }
+    }
+
+    /// A valid frame: is it one that was sent, and when?
+    fn judge(&mut self, frame: &Frame<'_>, run: &mut Run) {
+        let claimed = frame.as_bytes().first_chunk().and_then(|head| run.maker.claimed(head));
+        let was_sent = |id: &MessageId| id.sender != self.me && run.tape.has_made(*id);
+        let id = claimed.filter(was_sent).filter(|id| run.maker.frame(*id) == frame.as_bytes());
+        let Some(id) = id else { return self.wrong(claimed, run) };
+        match self.ledger.came(id) {
+            Arrival::Next(overtaken) => {
+                let recorded = run.tape.get(id).expect("a message this receiver lacked is under way");
+                run.figures.delivered(recorded.due, recorded.frame.len());
+                run.tape.settle(id);
+                if !overtaken.is_empty() {
+                    run.figures.overtaken();
+                }
+                for number in overtaken {
+                    run.tape.settle(MessageId { number, ..id }); // should it come after all, it is made again
+                }
+            }
+            Arrival::Late => run.figures.fault(self.fault(FaultKind::OutOfOrder, Some(id))),
+            Arrival::Twice => run.figures.fault(self.fault(FaultKind::Twice, Some(id))),
+        }
+    }
+
+    fn wrong(&mut self, claimed: Option<MessageId>, run: &mut Run) {
+        self.ledger.came_wrong();
+        run.figures.fault(self.fault(FaultKind::Wrong, claimed));
+    }
+
+    fn fault(&self, kind: FaultKind, message: Option<MessageId>) -> Fault {
+        Fault { receiver: self.me, kind, message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::ledger::Counts;
+    use crate::wire::Network;
+
+    const SENDERS: usize = 2;
+    const MAGIC: Magic = Network::PRIVATE.magic;
+
+    /// Two senders' messages in turns, sent to one receiver; frames in the order they were made.
+    fn sent(messages: u64, sizes: std::ops::RangeInclusive<u32>) -> (Run, Vec<Vec<u8>>) {
+        let maker = Maker::new(42, MAGIC, "msg".parse().unwrap(), sizes);
+        let mut run = Run { maker, tape: Tape::new(SENDERS), figures: Figures::new(), magic: MAGIC };
+        run.figures.measure(Instant::START, std::time::Duration::from_secs(1));
+        let mut frames = Vec::new();
+        for number in 0..messages {
+            for sender in 0..SENDERS as u32 {
+                let frame = run.maker.frame(MessageId { sender, number }).freeze();
+                frames.push(frame.to_vec());
+                run.tape.record(sender, frame, Instant::START, 1);
+            }
+        }
+        (run, frames)
+    }
+
+    /// What a receiver that is no sender makes of a stream that comes in such pieces.
+    fn receive(run: &mut Run, stream: &[u8], piece: usize) -> Receiver {
+        let mut receiver = Receiver::new(9, SENDERS);
+        for bytes in stream.chunks(piece) {
+            receiver.received(Instant::from_micros(7), bytes, run);
+        }
+        receiver
+    }
+
+    /// The same fault, however the stream is cut.
+    fn check(
+        spoil: impl Fn(&mut Vec<Vec<u8>>),
+        expected: Counts,
+        missing: &[(u32, u64)],
+        told: &[FaultKind],
+    ) {
+        for piece in [1, 3, 39, 40, 41, 64, 65, 200, 100_000] {
+            let (mut run, mut frames) = sent(5, 16..=100);
+            spoil(&mut frames);
+            let receiver = receive(&mut run, &frames.concat(), piece);
+            let ledger = receiver.ledger();
+            assert_eq!(*ledger.counts(), expected, "in pieces of {piece}");
+            let gaps = ledger.gaps().flat_map(|(sender, gap)| gap.map(move |number| (sender, number)));
+            let rest = (0..SENDERS as u32)
+                .flat_map(|sender| ledger.outstanding(sender, 5).map(move |number| (sender, number)));
+            assert_eq!(gaps.chain(rest).collect::<Vec<_>>(), missing, "in pieces of {piece}");
+            let kinds: Vec<_> = run.figures.faults().iter().map(|fault| fault.kind).collect();
+            assert_eq!(kinds, told, "in pieces of {piece}");
+            let under_way = run.tape.under_way();
+            assert!(under_way as usize <= missing.len(), "{under_way} wait for what will not come");
+        }
+    }
+
+    fn came(came: u64) -> Counts {
+        Counts { came, ..Counts::default() }
+    }
+
+    #[test]
+    fn what_was_sent_came() {
+        check(|_| {}, came(10), &[], &[]);
+    }
+
+    #[test]
+    fn senders_may_be_interleaved_otherwise_than_they_sent() {
+        check(|frames| frames.swap(2, 3), came(10), &[], &[]);
+    }
+
+    #[test]
+    fn a_dropped_message_is_missing() {
+        check(|frames| drop(frames.remove(2)), came(9), &[(0, 1)], &[]);
+        check(|frames| drop(frames.pop()), came(9), &[(1, 4)], &[]);
+    }
+
+    #[test]
+    fn a_flipped_bit_is_wrong() {
+        let expected = Counts { came: 9, wrong: 1, spoilt: 1, ..Counts::default() };
+        let flip_last = |frames: &mut Vec<Vec<u8>>| {
+            let longest = (0..10).max_by_key(|&at| frames[at].len()).unwrap();
+            *frames[longest].last_mut().unwrap() ^= 1;
+        };
+        check(flip_last, expected, &[], &[FaultKind::Wrong]);
+    }
+
+    #[test]
+    fn a_flipped_bit_in_the_head_is_wrong_and_whose_it_was_is_missing() {
+        let expected = Counts { came: 9, wrong: 1, ..Counts::default() };
+        for place in [0, 5, 20, 24, 28, 33] {
+            check(|frames| frames[4][place] ^= 1, expected, &[(0, 2)], &[FaultKind::Wrong]);
+        }
+    }
+
+    #[test]
+    fn a_swapped_pair_is_out_of_order() {
+        let expected = Counts { came: 10, out_of_order: 1, ..Counts::default() };
+        check(|frames| frames.swap(2, 4), expected, &[], &[FaultKind::OutOfOrder]);
+    }
+
+    #[test]
+    fn a_doubled_message_came_twice() {
+        let expected = Counts { came: 10, twice: 1, ..Counts::default() };
+        let double = |frames: &mut Vec<Vec<u8>>| frames.insert(6, frames[4].clone());
+        check(double, expected, &[], &[FaultKind::Twice]);
+    }
+
+    #[test]
+    fn ones_own_message_is_wrong() {
+        let (mut run, frames) = sent(2, 16..=16);
+        let mut receiver = Receiver::new(0, SENDERS);
+        receiver.received(Instant::START, &frames.concat(), &mut run);
+        assert_eq!(*receiver.ledger().counts(), Counts { came: 2, wrong: 2, ..Counts::default() });
+    }
+
+    #[test]
+    fn strangers_messages_and_junk_are_wrong_and_hide_nothing() {
+        let stranger = Maker::new(1, MAGIC, "msg".parse().unwrap(), 16..=16);
+        let spoil = |frames: &mut Vec<Vec<u8>>| {
+            frames.insert(1, b"no frame at all".to_vec());
+            frames.insert(5, stranger.frame(MessageId { sender: 0, number: 0 }).to_vec());
+        };
+        let expected = Counts { came: 10, wrong: 2, ..Counts::default() };
+        check(spoil, expected, &[], &[FaultKind::Wrong, FaultKind::Wrong]);
+    }
+}
