@@ -31,6 +31,8 @@ pub struct Figures {
     bytes: u64,
     over_time: Vec<u64>,
     latency: Histogram<u64>,
+    /// A latency, and how often it was the last one taken: what comes in one read has often waited equally long.
+    taken: (u64, u64),
     faults: Vec<Fault>,
     fault_count: u64,
 }
@@ -84,6 +86,7 @@ impl Figures {
             bytes: 0,
             over_time: Vec::new(),
             latency: Histogram::new_with_max(LONGEST, 3).expect("an hour in three digits can be counted"),
+            taken: (0, 0),
             faults: Vec::new(),
             fault_count: 0,
         }
@@ -124,8 +127,21 @@ impl Figures {
 
     /// A message that was due then has not come to so many receivers until now, or has just come to them.
     pub fn waited(&mut self, due: Instant, now: Instant, receivers: u64) {
-        if self.is_measured(due) {
-            self.latency.saturating_record_n(now.since(due).as_micros() as u64, receivers); // an hour at most
+        if !self.is_measured(due) {
+            return;
+        }
+        let waited = now.since(due).as_micros() as u64; // no run takes half a million years
+        if waited != self.taken.0 {
+            self.record_taken();
+            self.taken.0 = waited;
+        }
+        self.taken.1 += receivers;
+    }
+
+    fn record_taken(&mut self) {
+        let (latency, count) = std::mem::take(&mut self.taken);
+        if count > 0 {
+            self.latency.saturating_record_n(latency, count); // longer than an hour is an hour
         }
     }
 
@@ -153,7 +169,8 @@ impl Figures {
     }
 
     /// Microseconds from due to delivered, of every delivery that was due within the measured time.
-    pub fn latency(&self) -> &Histogram<u64> {
+    pub fn latency(&mut self) -> &Histogram<u64> {
+        self.record_taken();
         &self.latency
     }
 

@@ -52,10 +52,10 @@ impl Ledger {
         self.next.get(id.sender as usize) == Some(&id.number)
     }
 
-    /// The next message of its sender's came, and was right.
-    pub fn came_next(&mut self, id: MessageId) {
-        self.next[id.sender as usize] = id.number + 1;
-        self.counts.came += 1;
+    /// So many messages of a sender's came, from this one on, which is the next; and were right.
+    pub fn came_in_order(&mut self, from: MessageId, count: u64) {
+        self.next[from.sender as usize] = from.number + count;
+        self.counts.came += count;
     }
 
     /// The next message of its sender's came, and was spoilt on the way.
@@ -80,7 +80,7 @@ impl Ledger {
             if id.number > next {
                 self.gaps.insert((id.sender, next), id.number);
             }
-            self.came_next(id);
+            self.came_in_order(id, 1);
             return Arrival::Next(next..id.number);
         }
         if !self.fill_gap(id) {

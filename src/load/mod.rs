@@ -149,8 +149,8 @@ impl<S: Stack> Load<S> {
     }
 
     /// What came of it.
-    pub fn report(self) -> Report {
-        Report::of(self.plan, &self.run, &self.links, &self.sending, self.joining.took())
+    pub fn report(mut self) -> Report {
+        Report::of(self.plan, &mut self.run, &self.links, &self.sending, self.joining.took())
     }
 
     // wait

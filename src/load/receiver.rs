@@ -47,7 +47,7 @@ pub struct Receiver {
 enum Place {
     /// Before a frame, with what has come of its head.
     Head(ArrayVec<u8, HEAD_LEN>),
-    /// So many bytes into this message, all of them right.
+    /// So many bytes into this message, its head and more, all of them right.
     Body(MessageId, usize),
     /// In a message that is wrong already: so many bytes of it are to come.
     Passing(usize),
@@ -104,8 +104,8 @@ impl Receiver {
     fn expected(&self, head: &[u8; HEAD_LEN], run: &Run) -> Option<MessageId> {
         let id = run.maker.claimed(head)?;
         let is_expected = id.sender != self.me && self.ledger.is_next(id);
-        let recorded = run.tape.get(id).filter(|_| is_expected)?;
-        (recorded.frame.first_chunk() == Some(head)).then_some(id)
+        let (frame, _) = run.tape.get(id).filter(|_| is_expected)?;
+        (frame.first_chunk() == Some(head)).then_some(id)
     }
 
     /// A frame begins, and its head is there whole. What is left of the bytes.
@@ -135,22 +135,42 @@ impl Receiver {
         }
     }
 
-    /// Compares what has come of a message with what was sent of it. What is left of the bytes.
+    /// Compares what has come with the message it belongs to and those made with it. What is left of the bytes.
     fn compare<'b>(&mut self, id: MessageId, at: usize, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
-        let recorded = run.tape.get(id).expect("a message this receiver lacks is under way");
-        let wanted = &recorded.frame[at..];
+        let wanted = &run.tape.from(id).expect("a message this receiver lacks is under way")[at..];
         let (here, rest) = bytes.split_at(wanted.len().min(bytes.len()));
-        if *here != wanted[..here.len()] {
-            self.spoilt(id, wanted.len() - here.len(), run);
-        } else if here.len() < wanted.len() {
-            self.place = Place::Body(id, at + here.len());
+        if *here == wanted[..here.len()] {
+            self.came(id, at, here, run);
+            return rest;
+        }
+        self.compare_one(id, at, bytes, run)
+    }
+
+    /// The same with this message alone: another sender's may follow.
+    fn compare_one<'b>(&mut self, id: MessageId, at: usize, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
+        let (frame, _) = run.tape.get(id).expect("a message this receiver lacks is under way");
+        let wanted = &frame[at..];
+        let (here, rest) = bytes.split_at(wanted.len().min(bytes.len()));
+        if *here == wanted[..here.len()] {
+            self.came(id, at, here, run);
         } else {
-            run.figures.delivered(recorded.due, recorded.frame.len());
-            run.tape.settle(id);
-            self.ledger.came_next(id);
-            self.place = Place::Head(ArrayVec::new());
+            self.spoilt(id, wanted.len() - here.len(), run);
         }
         rest
+    }
+
+    /// These bytes are as they should be, from so far into this message on.
+    fn came(&mut self, id: MessageId, at: usize, bytes: &[u8], run: &mut Run) {
+        let figures = &mut run.figures;
+        let each = |due, len| figures.delivered(due, len);
+        let (count, beyond) = run.tape.settle_run(id, at + bytes.len(), each);
+        self.ledger.came_in_order(id, count);
+        self.place = if beyond >= HEAD_LEN {
+            Place::Body(MessageId { number: id.number + count, ..id }, beyond)
+        } else {
+            // it may as well become another sender's
+            Place::Head(bytes[bytes.len() - beyond..].iter().copied().collect())
+        };
     }
 
     /// The message began as it should and went on otherwise; so many bytes of it are to come.
@@ -197,8 +217,8 @@ impl Receiver {
         let Some(id) = id else { return self.wrong(claimed, run) };
         match self.ledger.came(id) {
             Arrival::Next(overtaken) => {
-                let recorded = run.tape.get(id).expect("a message this receiver lacked is under way");
-                run.figures.delivered(recorded.due, recorded.frame.len());
+                let (frame, due) = run.tape.get(id).expect("a message this receiver lacked is under way");
+                run.figures.delivered(due, frame.len());
                 run.tape.settle(id);
                 if !overtaken.is_empty() {
                     run.figures.overtaken();
@@ -226,6 +246,7 @@ impl Receiver {
 mod tests {
     use super::*;
     use crate::load::ledger::Counts;
+    use crate::load::tape::Recorded;
     use crate::wire::Network;
 
     const SENDERS: usize = 2;
@@ -236,12 +257,19 @@ mod tests {
         let maker = Maker::new(42, MAGIC, "msg".parse().unwrap(), sizes);
         let mut run = Run { maker, tape: Tape::new(SENDERS), figures: Figures::new(), magic: MAGIC };
         run.figures.measure(Instant::START, std::time::Duration::from_secs(1));
-        let mut frames = Vec::new();
-        for number in 0..messages {
-            for sender in 0..SENDERS as u32 {
-                let frame = run.maker.frame(MessageId { sender, number }).freeze();
-                frames.push(frame.to_vec());
-                run.tape.record(sender, frame, Instant::START, 1);
+        let ids = (0..messages).flat_map(|number| (0..SENDERS as u32).map(move |sender| (sender, number)));
+        let frame = |(sender, number)| run.maker.frame(MessageId { sender, number }).to_vec();
+        let frames: Vec<Vec<u8>> = ids.map(frame).collect();
+        for sender in 0..SENDERS {
+            let own: Vec<&Vec<u8>> = frames.iter().skip(sender).step_by(SENDERS).collect();
+            for chunk in own.chunks(2 + sender) {
+                let mut bytes = Vec::new();
+                let record = |frame: &&Vec<u8>| {
+                    bytes.extend_from_slice(frame);
+                    Recorded { due: Instant::START, end: bytes.len() }
+                };
+                let recorded = chunk.iter().map(record).collect();
+                run.tape.record(sender as u32, bytes.into(), recorded, 1);
             }
         }
         (run, frames)
@@ -292,6 +320,15 @@ mod tests {
     #[test]
     fn senders_may_be_interleaved_otherwise_than_they_sent() {
         check(|frames| frames.swap(2, 3), came(10), &[], &[]);
+    }
+
+    #[test]
+    fn one_senders_messages_may_come_in_a_row() {
+        let in_a_row = |frames: &mut Vec<Vec<u8>>| {
+            let (one, other): (Vec<_>, Vec<_>) = frames.chunks(2).map(|pair| (&pair[0], &pair[1])).unzip();
+            *frames = one.into_iter().chain(other).cloned().collect();
+        };
+        check(in_a_row, came(10), &[], &[]);
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Account {
 impl Report {
     pub(super) fn of<T>(
         plan: Plan,
-        run: &Run,
+        run: &mut Run,
         links: &[Link<T>],
         sending: &Sending,
         joined_in: Option<Duration>,
@@ -93,13 +93,14 @@ impl Report {
             let cut_off = u64::from(matches!(link.stage, Stage::Gone(_)));
             Account { due, counts, missing: due.saturating_sub(counts.came + counts.spoilt), cut_off }
         };
+        let latency = run.figures.latency().clone();
         let (over_time, stretch) = run.figures.over_time();
         Self {
             joined_in: joined_in.unwrap_or_default(),
             measured: run.figures.measured(),
             deliveries: run.figures.deliveries(),
             bytes: run.figures.bytes(),
-            latency: run.figures.latency().clone(),
+            latency,
             over_time: over_time.to_vec(),
             stretch,
             never_sent: sending.never_sent(),

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::maker::MessageId;
 use super::plan::Plan;
+use super::tape::Recorded;
 use super::{Load, Phase};
 use crate::server::Stack;
 use crate::time::Instant;
@@ -155,28 +156,21 @@ impl<S: Stack> Load<S> {
     fn make_chunk(&mut self, sender: u32) {
         let first = self.run.tape.made(sender);
         let owed = self.sending.owed[sender as usize];
-        let mut chunk = BytesMut::new();
-        let mut lens = Vec::new();
-        while chunk.len() < CHUNK_BYTES && (lens.len() as u64) < owed {
-            let number = first + lens.len() as u64;
-            lens.push(self.run.maker.append(MessageId { sender, number }, &mut chunk));
+        let mut bytes = BytesMut::new();
+        let mut messages = Vec::new();
+        while bytes.len() < CHUNK_BYTES && (messages.len() as u64) < owed {
+            let id = MessageId { sender, number: first + messages.len() as u64 };
+            self.run.maker.append(id, &mut bytes);
+            messages.push(Recorded { due: self.due(id), end: bytes.len() });
         }
-        self.sending.is_made(sender, lens.len() as u64);
-        let mut rest = chunk.freeze();
-        self.links[sender as usize].queue(rest.clone());
-        for len in lens {
-            self.record(sender, rest.split_to(len));
-        }
-    }
-
-    fn record(&mut self, sender: u32, frame: Bytes) {
-        let number = self.run.tape.made(sender);
-        let due = self.due(MessageId { sender, number });
+        self.sending.is_made(sender, messages.len() as u64);
         if self.run.tape.under_way() == 0 {
             self.last_news = self.now; // whoever has nothing to wait for was not kept waiting
         }
+        let bytes = bytes.freeze();
+        self.links[sender as usize].queue(bytes.clone());
         // the sender is there, and somebody else: else the run is hopeless, and nothing is made
-        self.run.tape.record(sender, frame, due, self.plan.receivers() - self.sending.gone);
+        self.run.tape.record(sender, bytes, messages, self.plan.receivers() - self.sending.gone);
     }
 
     /// When a message should have been sent: by the schedule, in which senders take turns; else now.
