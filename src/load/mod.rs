@@ -169,6 +169,7 @@ impl<S: Stack> Load<S> {
     fn wake_up(&self, until: Option<Instant>) -> Option<Instant> {
         let of_phase = match self.phase {
             Phase::Joining if self.joining.can_begin_another() => Some(Instant::START),
+            Phase::Draining if self.run.tape.under_way() == 0 => Some(Instant::START),
             Phase::Joining | Phase::Draining | Phase::Over => None,
             Phase::WarmingUp | Phase::Measuring => self.sending.wake_up(&self.plan, self.phase),
         };

@@ -32,8 +32,8 @@ pub fn text(outcome: &Outcome) -> String {
 
 /// The run in words, as in `100 peers, 1 sender, 250 B, 5s after 1s`.
 pub fn plan(plan: &Plan) -> String {
-    let (from, to) = (Size(u64::from(*plan.sizes.start())), Size(u64::from(*plan.sizes.end())));
-    let size = if from == to { format!("{from} B") } else { format!("{from} to {to} B") };
+    let (from, to) = (bytes(*plan.sizes.start()), bytes(*plan.sizes.end()));
+    let size = if from == to { from } else { format!("{from} to {to}") };
     let pace = match plan.pace {
         Pace::Rate(rate) => format!("{} messages/s (open loop)", grouped(rate.get())),
         Pace::Window(window) => format!("at most {} messages under way (closed loop)", grouped(window.get())),
@@ -46,6 +46,11 @@ pub fn plan(plan: &Plan) -> String {
         Span(plan.warmup),
         plan.seed
     )
+}
+
+fn bytes(count: u32) -> String {
+    let size = Size(count.into()).to_string();
+    if size.ends_with(|last: char| last.is_ascii_digit()) { size + " B" } else { size }
 }
 
 /// A latency in the unit that suits it: `350 us`, `1.25 ms`, `2.10 s`.
