@@ -42,6 +42,10 @@ pub(super) fn one_line(error: &clap::Error, words: &[OsString]) -> String {
             let word = context(ContextKind::InvalidSubcommand).unwrap_or_default();
             format!("{word}: no such command (--help shows all)")
         }
+        (ErrorKind::MissingRequiredArgument, _) => match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::Strings(missing)) => format!("{}: is needed", missing.join(", ")),
+            _ => "something is missing (--help shows all)".into(),
+        },
         (ErrorKind::InvalidUtf8, _) => format!("{}: not UTF-8", not_utf8(words)),
         _ => {
             let text = error.to_string();

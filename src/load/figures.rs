@@ -46,6 +46,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// Which message, when that can be told.
     pub message: Option<MessageId>,
+    /// How many messages of that sender's in a row, from this one on.
+    pub count: u64,
 }
 
 /// What can go wrong with a delivery.
@@ -261,7 +263,7 @@ mod tests {
     fn the_first_faults_are_told() {
         let mut figures = Figures::new();
         for receiver in 0..100 {
-            figures.fault(Fault { receiver, kind: FaultKind::Wrong, message: None });
+            figures.fault(Fault { receiver, kind: FaultKind::Wrong, message: None, count: 1 });
         }
         assert_eq!(figures.faults().len(), FAULTS_TOLD);
         assert_eq!(figures.faults()[3].receiver, 3);

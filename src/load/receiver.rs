@@ -238,7 +238,7 @@ impl Receiver {
     }
 
     fn fault(&self, kind: FaultKind, message: Option<MessageId>) -> Fault {
-        Fault { receiver: self.me, kind, message }
+        Fault { receiver: self.me, kind, message, count: 1 }
     }
 }
 

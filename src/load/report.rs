@@ -146,9 +146,13 @@ fn faults<T>(plan: &Plan, run: &Run, links: &[Link<T>], sent: &[u64]) -> Vec<Fau
         let ledger = link.receiver.ledger();
         let others = (0..plan.senders).filter(move |&sender| sender != receiver);
         let behind = others.map(|sender| (sender, ledger.outstanding(sender, sent[sender as usize])));
-        let all = ledger.gaps().chain(behind);
-        let messages = all.flat_map(|(sender, gap)| gap.map(move |number| MessageId { sender, number }));
-        messages.map(move |id| Fault { receiver, kind: FaultKind::Missing, message: Some(id) })
+        let gaps = ledger.gaps().chain(behind).filter(|(_, gap)| !gap.is_empty());
+        gaps.map(move |(sender, gap)| Fault {
+            receiver,
+            kind: FaultKind::Missing,
+            message: Some(MessageId { sender, number: gap.start }),
+            count: gap.end - gap.start,
+        })
     });
     run.figures.faults().iter().cloned().chain(missing).take(FAULTS_TOLD).collect()
 }

@@ -4,6 +4,7 @@
 mod bans;
 mod listening;
 mod live;
+mod load;
 mod log;
 mod mistakes;
 mod support;

@@ -181,6 +181,11 @@ impl Relay {
         self.addresses()[0]
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The first log line with all of these in it, once it has come.
     pub fn said(&self, parts: &[&str]) -> String {
         let has_all = |line: &&String| parts.iter().all(|part| line.contains(part));

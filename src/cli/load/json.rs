@@ -73,6 +73,7 @@ struct FaultLine {
     kind: &'static str,
     sender: Option<u32>,
     number: Option<u64>,
+    count: u64,
 }
 
 #[derive(Serialize)]
@@ -156,6 +157,7 @@ fn fault(fault: &Fault) -> FaultLine {
         kind: fault.kind.name(),
         sender: fault.message.map(|id| id.sender),
         number: fault.message.map(|id| id.number),
+        count: fault.count,
     }
 }
 

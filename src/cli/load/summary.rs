@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Cost, Outcome};
 use crate::cli::units::{Size, Span, grouped, in_binary};
-use crate::load::{Account, FAULTS_TOLD, Fault, Pace, Plan, Report};
+use crate::load::{Account, Fault, Pace, Plan, Report};
 
 /// Percentiles that are told, and their names.
 pub const PERCENTILES: [(f64, &str); 4] = [(50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99.9")];
@@ -139,10 +139,14 @@ fn faults(report: &Report, text: &mut String) {
     }
     let total = report.total();
     let all = total.missing + total.counts.wrong + total.counts.out_of_order + total.counts.twice;
-    if all > FAULTS_TOLD as u64 {
-        let more = grouped(all - report.faults.len() as u64);
-        let receivers = report.accounts.iter().filter(|account| !account.is_right()).count();
-        text.push_str(&format!("… and {more} more, at {} in all\n", counted(receivers as u64, "receiver")));
+    let told: u64 = report.faults.iter().map(|fault| fault.count).sum();
+    if all > told {
+        let receivers = report.accounts.iter().filter(|account| !account.is_right()).count() as u64;
+        text.push_str(&format!(
+            "… and {} more, at {} in all\n",
+            grouped(all - told),
+            counted(receivers, "receiver")
+        ));
     }
     if total.cut_off > 0 {
         let peers = counted(total.cut_off, "peer");
@@ -153,6 +157,9 @@ fn faults(report: &Report, text: &mut String) {
 fn line(fault: &Fault, report: &Report) -> String {
     let from = report.plan.source_name(fault.receiver);
     let what = match fault.message {
+        Some(id) if fault.count > 1 => {
+            format!("messages {} to {} of sender {}", id.number, id.number + fault.count - 1, id.sender)
+        }
         Some(id) => format!("message {} of sender {}", id.number, id.sender),
         None => "what came is no message of this run".into(),
     };
