@@ -1,7 +1,5 @@
 //! What came of a run, for a person.
 
-use std::time::Duration;
-
 use super::{Cost, Outcome};
 use crate::cli::units::{Size, Span, grouped, in_binary};
 use crate::load::{Account, Fault, Pace, Plan, Report};
@@ -68,6 +66,9 @@ fn joined(report: &Report) -> String {
 }
 
 fn rate(report: &Report) -> String {
+    if report.measured.is_zero() {
+        return "nothing was measured".into();
+    }
     let mib = report.byte_rate() / f64::from(1 << 20);
     let (deliveries, span) = (grouped(report.deliveries), report.measured.as_secs_f64());
     format!("{} ({mib:.1} MiB/s), {deliveries} in {span:.2} s", grouped(report.rate() as u64))
@@ -100,7 +101,10 @@ fn deliveries(total: &Account) -> String {
 }
 
 fn cpu(outcome: &Outcome) -> String {
-    let of = |cost: &Cost| format!("{:.2} s ({:.0} %)", cost.cpu.as_secs_f64(), share(cost, &outcome.report));
+    let of = |cost: &Cost| {
+        let share = share(cost, &outcome.report).map_or(String::new(), |share| format!(" ({share:.0} %)"));
+        format!("{:.2} s{share}", cost.cpu.as_secs_f64())
+    };
     let tester = of(&outcome.own);
     match &outcome.relay {
         Some(relay) => format!("relay {}, tester {tester}", of(relay)),
@@ -108,9 +112,10 @@ fn cpu(outcome: &Outcome) -> String {
     }
 }
 
-/// Percent of one CPU.
-fn share(cost: &Cost, report: &Report) -> f64 {
-    100.0 * cost.cpu.as_secs_f64() / report.measured.max(Duration::from_nanos(1)).as_secs_f64()
+/// Percent of one CPU, if anything was measured.
+fn share(cost: &Cost, report: &Report) -> Option<f64> {
+    let span = report.measured.as_secs_f64();
+    (span > 0.0).then(|| 100.0 * cost.cpu.as_secs_f64() / span)
 }
 
 fn relay_line(report: &Report, relay: &Cost) -> String {
@@ -150,7 +155,11 @@ fn faults(report: &Report, text: &mut String) {
     }
     if total.cut_off > 0 {
         let peers = counted(total.cut_off, "peer");
-        text.push_str(&format!("the relay cut {peers} off; its log says why\n"));
+        let hint = match report.plan.pace {
+            Pace::Window(_) => ": too slow a reader, perhaps, of so large a --window",
+            Pace::Rate(_) => "",
+        };
+        text.push_str(&format!("the relay cut {peers} off; its log says why{hint}\n"));
     }
 }
 
