@@ -3,6 +3,7 @@
 mod ban_file;
 mod calendar;
 mod check;
+mod inspect;
 mod logging;
 mod mistakes;
 mod network;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use inspect::InspectArgs;
 use mistakes::{on_one_line, one_line, origin, unknown_variables};
 use options::ServeArgs;
 
@@ -45,6 +47,9 @@ enum Command {
     /// Run the relay; the same without a subcommand
     #[command(help_template = HELP_TEMPLATE)]
     Serve(Box<ServeArgs>),
+    /// Show what stands in a captured stream, frame by frame, as the relay's decoder sees it
+    #[command(help_template = inspect::HELP_TEMPLATE)]
+    Inspect(InspectArgs),
 }
 
 const HELP_TEMPLATE: &str = "\
@@ -122,6 +127,7 @@ fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
             let given = matches.subcommand_matches("serve").unwrap_or(&matches);
             serve::run(*args, given, unknown_variables(&command()))
         }
+        Some(Command::Inspect(args)) => inspect::run(args),
     };
     done.map_err(|failure| failure.with_origin(&words))?;
     Ok(ExitCode::SUCCESS)
