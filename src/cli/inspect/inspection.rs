@@ -354,12 +354,16 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn every_byte_is_accounted_for_however_the_stream_is_cut(
             pieces in vec(piece(), 0..12),
             cuts in vec(any::<Index>(), 0..8),
+            end in proptest::option::of(any::<Index>()),
         ) {
-            let stream = pieces.concat();
+            let mut stream = pieces.concat();
+            stream.truncate(end.map_or(stream.len(), |end| end.index(stream.len() + 1)));
             let (findings, summary) = inspect([stream.as_slice()]);
             let mut at = 0;
             for found in &findings {

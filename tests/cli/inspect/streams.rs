@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::Stdio;
+use std::thread;
 
 use super::{CLASSIC_SHOWN, inspect};
 use crate::support::{Lines, encode, program, run};
@@ -117,12 +118,14 @@ fn whoever_has_seen_enough_may_close() {
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        let frames = encode("msg", b"").repeat(1000);
-        stdin.write_all(&frames).unwrap();
+        let writer = thread::spawn(move || {
+            let frames = encode("msg", b"").repeat(1000);
+            while stdin.write_all(&frames).is_ok() {}
+        });
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        // it notices when it next writes: then nobody reads here either
-        while stdin.write_all(&frames).is_ok() {}
+        // it notices when it next writes: then nobody reads what is sent
+        writer.join().unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()), "{args:?}");
     }
