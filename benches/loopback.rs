@@ -219,7 +219,8 @@ fn read_batches(streams: Vec<TcpStream>, batch: &[u8], done: &Sender<()>) {
 /// The receivers' sockets, in one poll.
 struct Readers {
     poll: Poll,
-    streams: Vec<mio::net::TcpStream>,
+    /// None once it has ended.
+    streams: Vec<Option<mio::net::TcpStream>>,
     /// Bytes of this batch, of each.
     had: Vec<usize>,
     /// How many have not ended.
@@ -234,7 +235,7 @@ impl Readers {
             stream.set_nonblocking(true).expect("an option of every socket");
             let mut stream = mio::net::TcpStream::from_std(stream);
             poll.registry().register(&mut stream, Token(place), Interest::READABLE).expect("a socket");
-            stream
+            Some(stream)
         };
         let streams: Vec<_> = streams.into_iter().enumerate().map(watch).collect();
         let (had, open) = (vec![0; streams.len()], streams.len());
@@ -244,8 +245,8 @@ impl Readers {
     /// Reads what there is. Whether that completes the batch of this one.
     fn read(&mut self, place: usize, whole: usize, expected: Option<&[u8]>) -> bool {
         let had_before = self.had[place];
-        loop {
-            match self.streams[place].read(&mut self.buffer) {
+        while let Some(stream) = &mut self.streams[place] {
+            match stream.read(&mut self.buffer) {
                 Ok(len @ 1..) => {
                     let at = self.had[place];
                     self.had[place] += len;
@@ -260,8 +261,8 @@ impl Readers {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => {
+                    self.streams[place] = None; // what is still said of it means nothing
                     self.open -= 1;
-                    break;
                 }
             }
         }
