@@ -3,6 +3,7 @@
 mod ban_file;
 mod calendar;
 mod check;
+mod inspect;
 mod load;
 mod logging;
 mod mistakes;
@@ -18,8 +19,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use inspect::InspectArgs;
 use load::LoadArgs;
 use mistakes::{on_one_line, one_line, origin, unknown_variables};
 use options::ServeArgs;
@@ -47,8 +49,11 @@ enum Command {
     /// Run the relay; the same without a subcommand
     #[command(help_template = HELP_TEMPLATE)]
     Serve(Box<ServeArgs>),
+    /// Show what stands in a captured stream, frame by frame, as the relay's decoder sees it
+    #[command(help_template = inspect::HELP_TEMPLATE)]
+    Inspect(InspectArgs),
     /// Measure a relay: many peers in its room, every delivery compared with what was sent
-    #[command(help_template = LOAD_HELP)]
+    #[command(help_template = load::HELP_TEMPLATE)]
     Load(Box<LoadArgs>),
 }
 
@@ -66,21 +71,6 @@ Examples:
 
 Sizes take k, M, G, KiB, MiB, GiB; durations 500ms, 10s, 5m, 24h. Every option --some-name also
 reads the environment variable PEER_RELAY_SOME_NAME, lists comma-separated.
-";
-
-const LOAD_HELP: &str = "\
-{about}
-
-Examples:
-  peer-relay load --connect 127.0.0.1:7333                            100 peers, as fast as they get it
-  peer-relay load --connect 127.0.0.1:7333 --rate 1000 --plot it.svg  latency at 1000 messages a second
-  peer-relay load --connect 127.0.0.1:7333 --peers 10000 --relay-pid $(pidof peer-relay)
-
-{usage-heading} {usage}
-
-{all-args}
-
-The exit code is 0 when every delivery came once, in order and as it was sent, else 1.
 ";
 
 /// Why the program ends without having done what it was asked: one line, and an exit code.
@@ -136,15 +126,18 @@ fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
         parsed => parsed.map_err(|error| Failure::usage(one_line(&error, &words)))?,
     };
     let cli = Cli::from_arg_matches(&matches).map_err(|error| Failure::usage(one_line(&error, &words)))?;
-    let done = match cli.command {
-        Some(Command::Load(args)) => return load::run(&args),
-        None => serve::run(cli.serve, &matches, unknown_variables(&command())),
+    match cli.command {
+        None => serve(cli.serve, &matches, &words),
         Some(Command::Serve(args)) => {
-            let given = matches.subcommand_matches("serve").unwrap_or(&matches);
-            serve::run(*args, given, unknown_variables(&command()))
+            serve(*args, matches.subcommand_matches("serve").unwrap_or(&matches), &words)
         }
-    };
-    done.map_err(|failure| failure.with_origin(&words))?;
+        Some(Command::Inspect(args)) => inspect::run(args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Load(args)) => load::run(&args),
+    }
+}
+
+fn serve(args: ServeArgs, given: &ArgMatches, words: &[OsString]) -> Result<ExitCode, Failure> {
+    serve::run(args, given, unknown_variables(&command())).map_err(|failure| failure.with_origin(words))?;
     Ok(ExitCode::SUCCESS)
 }
 

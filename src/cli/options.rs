@@ -353,7 +353,8 @@ fn true_or_false(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-fn at_most(option: &str, size: Size, most: u64) -> Result<u64, Failure> {
+/// A size an option may have, or what it may have at most.
+pub(super) fn at_most(option: &str, size: Size, most: u64) -> Result<u64, Failure> {
     if size.0 > most {
         return Err(Failure::usage(format!("{option} {size}: at most {}", Size(most))));
     }

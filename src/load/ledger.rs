@@ -151,7 +151,9 @@ mod tests {
     #[test]
     fn a_dropped_message_leaves_a_gap() {
         let mut ledger = Ledger::new(2);
-        [0, 1, 3, 4, 7].into_iter().for_each(|number| drop(ledger.came(id(number))));
+        for number in [0, 1, 3, 4, 7] {
+            ledger.came(id(number));
+        }
         assert_eq!(gaps(&ledger), [2..3, 5..7]);
         assert_eq!(ledger.outstanding(1, 10), 8..10);
         assert_eq!(ledger.outstanding(1, 8), 8..8);

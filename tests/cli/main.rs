@@ -2,6 +2,7 @@
 //! nothing of the crate but how a frame is encoded.
 
 mod bans;
+mod inspect;
 mod listening;
 mod live;
 mod load;

@@ -21,6 +21,22 @@ use crate::load::{Load, LoadError, Phase, Plan, Report};
 use process::Usage;
 use progress::Progress;
 
+/// What `load --help` says.
+pub const HELP_TEMPLATE: &str = "\
+{about}
+
+Examples:
+  peer-relay load --connect 127.0.0.1:7333                            100 peers, as fast as they get it
+  peer-relay load --connect 127.0.0.1:7333 --rate 1000 --plot it.svg  latency at 1000 messages a second
+  peer-relay load --connect 127.0.0.1:7333 --peers 10000 --relay-pid $(pidof peer-relay)
+
+{usage-heading} {usage}
+
+{all-args}
+
+The exit code is 0 when every delivery came once, in order and as it was sent, else 1.
+";
+
 /// How often whoever looks on is told how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
