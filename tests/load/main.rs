@@ -82,7 +82,7 @@ fn in_an_open_loop_every_message_is_sent_when_it_is_due_and_all_of_them_come() {
 #[test]
 fn a_stall_is_charged_for_everything_that_had_to_wait() {
     let start = SECOND / 2;
-    let habits = Habits { stalls: vec![start..start + SECOND / 2], ..Habits::default() };
+    let habits = Habits { stall: start..start + SECOND / 2, ..Habits::default() };
     let report = run(habits, plan(rate(1000)));
     assert!(report.total().is_right());
     assert_eq!(report.latency.len(), 1000 * 9, "each that was due is counted");
@@ -96,7 +96,7 @@ fn a_stall_is_charged_for_everything_that_had_to_wait() {
 #[test]
 fn what_the_relay_did_not_take_in_time_counts_as_late() {
     // it takes 64 KiB of each sender, and nothing more until long after the end
-    let habits = Habits { stalls: vec![SECOND / 2..3 * SECOND], ..Habits::default() };
+    let habits = Habits { stall: SECOND / 2..3 * SECOND, ..Habits::default() };
     let report = run(habits, Plan { sizes: 1000..=1000, ..plan(rate(10_000)) });
     assert!(report.never_sent > 1000, "{}", report.never_sent);
     assert!(report.total().is_right(), "what was never sent was never due: {:?}", report.total());
@@ -119,7 +119,7 @@ fn in_a_closed_loop_no_more_than_the_window_is_under_way() {
 
 #[test]
 fn a_closed_loop_that_stalls_asks_for_less() {
-    let habits = Habits { stalls: vec![SECOND / 2..SECOND], ..Habits::default() };
+    let habits = Habits { stall: SECOND / 2..SECOND, ..Habits::default() };
     let report = run(habits, Plan { duration: Duration::from_secs(1), ..plan(window(4)) });
     assert!(report.latency.value_at_percentile(99.0) < 1000, "that is why it is labelled");
     assert!(report.latency.max() > SECOND / 2 - 10_000);

@@ -28,7 +28,7 @@ pub type Fault = Box<dyn FnMut(usize, usize, Vec<u8>) -> Vec<Vec<u8>>>;
 #[derive(Default)]
 pub struct Habits {
     /// It stands still, in microseconds since the start.
-    pub stalls: Vec<Range<u64>>,
+    pub stall: Range<u64>,
     /// It spoils deliveries.
     pub fault: Option<Fault>,
     /// It never answers a ping.
@@ -95,14 +95,14 @@ impl World {
 }
 
 impl Inner {
-    /// The end of the stall that is on at a moment, or the moment itself.
-    fn after_stalls(&self, moment: u64) -> u64 {
-        let stall = self.habits.stalls.iter().find(|stall| stall.contains(&moment));
-        stall.map_or(moment, |stall| stall.end)
+    /// The end of the stall, if it is on at that moment; else the moment itself.
+    fn after_stall(&self, moment: u64) -> u64 {
+        let stall = &self.habits.stall;
+        if stall.contains(&moment) { stall.end } else { moment }
     }
 
     fn is_stalled(&self) -> bool {
-        self.after_stalls(self.now) > self.now
+        self.after_stall(self.now) > self.now
     }
 
     fn say(&mut self, ready: &mut Vec<Readiness>) {
@@ -130,7 +130,7 @@ impl Inner {
     fn next_event(&self) -> Option<u64> {
         let inboxes = self.ends.iter().filter_map(|end| end.inbox.front().map(|(due, _)| *due));
         let starved = self.ends.iter().any(|end| end.is_starved);
-        inboxes.chain(starved.then(|| self.after_stalls(self.now))).filter(|&at| at > self.now).min()
+        inboxes.chain(starved.then(|| self.after_stall(self.now))).filter(|&at| at > self.now).min()
     }
 
     fn relay(&mut self, from: usize, bytes: &[u8]) {
@@ -138,7 +138,7 @@ impl Inner {
         loop {
             let decoded = self.ends[from].decoder.decode(&mut input).expect("the tester sends valid frames");
             let Some(frame) = decoded else { return };
-            let arrival = self.after_stalls(self.now + DELAY.as_micros() as u64);
+            let arrival = self.after_stall(self.now + DELAY.as_micros() as u64);
             if frame.command() == Command::PING {
                 let pong = Frame::encode(Network::PRIVATE.magic, Command::PONG, frame.payload());
                 if !self.habits.is_mute {
