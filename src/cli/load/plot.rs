@@ -74,8 +74,8 @@ fn draw_latency<'a>(report: &Report, area: &Area<'a>) -> Drawn<'a> {
         .collect();
     let top = points.iter().map(|point| point.1).fold(0.001, f64::max) * 1.1;
     let name = match report.plan.pace {
-        Pace::Rate(_) => "Latency by percentile, ms from due to delivered",
-        Pace::Window(_) => "Latency by percentile, ms from sent to delivered (closed loop)",
+        Pace::Rate(_) => "Latency (ms) by percentile, from due to delivered",
+        Pace::Window(_) => "Latency (ms) by percentile, from sent to delivered (closed loop)",
     };
     let mut chart = panel(area, name).build_cartesian_2d(0.0..nines, 0.0..top)?;
     let marks = MARKS.into_iter().chain([MARK_50]).map(|(percentile, name)| (place_of(percentile), name));
@@ -115,15 +115,15 @@ fn draw_rate<'a>(report: &Report, area: &Area<'a>) -> Drawn<'a> {
     let per_second = |count: &u64| *count as f64 / stretch;
     let (factor, unit) = match counts.iter().map(per_second).fold(0.0, f64::max) {
         0.0..1e4 => (1.0, ""),
-        1e4..1e6 => (1e3, " thousand"),
-        _ => (1e6, " million"),
+        1e4..1e6 => (1e3, " (thousands)"),
+        _ => (1e6, " (millions)"),
     };
     let points: Vec<(f64, f64)> = (0..)
         .zip(&counts)
         .map(|(at, count)| ((f64::from(at) + 0.5) * stretch, per_second(count) / factor))
         .collect();
     let top = points.iter().map(|point| point.1).fold(0.001, f64::max) * 1.1;
-    let mut chart = panel(area, &format!("Deliveries per second,{unit} over seconds"))
+    let mut chart = panel(area, &format!("Deliveries per second{unit} over time (s)"))
         .build_cartesian_2d(0.0..span, 0.0..top)?;
     chart
         .configure_mesh()
