@@ -19,11 +19,12 @@
 //!
 //! | module | knows |
 //! |---|---|
-//! | [`time`], [`deadlines`] | moments, and who wants to be woken when |
+//! | [`time`], [`rng`], [`deadlines`] | moments, numbers from a seed, and who wants to be woken when |
 //! | [`wire`] | bytes and frames |
 //! | [`protocol`] | what frames mean |
 //! | [`relay`] | the peers and the law; no socket, no clock |
 //! | [`server`] | one turn of the loop, over any [`Stack`](server::Stack) |
+//! | [`load`] | a load tester that knows what everybody must get, over any stack |
 //! | [`kernel`] | the kernel's TCP; the only file that opens a socket |
 //! | [`cli`] | options, log, signals, files |
 //!

@@ -59,6 +59,7 @@ pub struct Load<S: Stack> {
     /// Who is to be read; longest waiting first.
     readers: VecDeque<u32>,
     phase: Phase,
+    gave_up: Option<GaveUp>,
     joining: Joining,
     sending: Sending,
     /// When something came last, or the last phase began.
@@ -82,6 +83,17 @@ pub enum Phase {
     Over,
 }
 
+/// Why a run ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GaveUp {
+    /// Nothing came for [`PATIENCE`] although something was under way.
+    Silence,
+    /// More than [`FAULTS_MOST`] things went wrong.
+    Faults,
+    /// Nobody was left to receive.
+    Alone,
+}
+
 impl<S: Stack> Load<S> {
     /// A run through this stack. It begins with the first turn.
     ///
@@ -99,6 +111,7 @@ impl<S: Stack> Load<S> {
             ready: Vec::new(),
             readers: VecDeque::new(),
             phase: Phase::Joining,
+            gave_up: None,
             joining: Joining::beginning(now, plan.peers),
             sending: Sending::new(plan.senders),
             last_news: now,
@@ -150,7 +163,8 @@ impl<S: Stack> Load<S> {
 
     /// What came of it.
     pub fn report(mut self) -> Report {
-        Report::of(self.plan, &mut self.run, &self.links, &self.sending, self.joining.took())
+        let joined_in = self.joining.took().unwrap_or_default();
+        Report::of(self.plan, &mut self.run, &self.links, &self.sending, joined_in, self.gave_up)
     }
 
     // wait
@@ -182,23 +196,31 @@ impl<S: Stack> Load<S> {
 
     /// Goes on to the next phase when it is time.
     fn proceed(&mut self) {
-        let is_hopeless = self.run.figures.fault_count() > FAULTS_MOST
-            || self.is_silent()
-            || self.sending.gone() >= self.plan.receivers();
+        if self.gave_up.is_none() && self.phase > Phase::Joining {
+            self.gave_up = self.reason_to_give_up();
+        }
+        let has_given_up = self.gave_up.is_some();
         match self.phase {
             Phase::WarmingUp if self.now >= self.sending.start() + self.plan.warmup => {
                 self.phase = Phase::Measuring;
             }
-            Phase::Measuring if self.is_measured() || is_hopeless => self.drain(),
-            Phase::WarmingUp if is_hopeless => self.drain(),
-            Phase::Draining if is_hopeless || self.run.tape.under_way() == 0 => self.phase = Phase::Over,
+            Phase::Measuring if self.is_measured() || has_given_up => self.drain(),
+            Phase::WarmingUp if has_given_up => self.drain(),
+            Phase::Draining if has_given_up || self.run.tape.under_way() == 0 => self.end(),
             Phase::Joining | Phase::WarmingUp | Phase::Measuring | Phase::Draining | Phase::Over => {}
         }
     }
 
-    /// Nothing has come for long although something is under way.
-    fn is_silent(&self) -> bool {
-        self.run.tape.under_way() > 0 && self.now >= self.last_news + PATIENCE
+    fn reason_to_give_up(&self) -> Option<GaveUp> {
+        if self.run.figures.fault_count() > FAULTS_MOST {
+            Some(GaveUp::Faults)
+        } else if self.sending.gone() >= self.plan.receivers() {
+            Some(GaveUp::Alone)
+        } else if self.run.tape.under_way() > 0 && self.now >= self.last_news + PATIENCE {
+            Some(GaveUp::Silence)
+        } else {
+            None
+        }
     }
 
     fn is_measured(&self) -> bool {
@@ -219,5 +241,13 @@ impl<S: Stack> Load<S> {
         self.phase = Phase::Draining;
         self.run.figures.stop(self.now);
         self.charge_what_was_never_sent();
+    }
+
+    /// What has not come until now will not: it has waited so long at least.
+    fn end(&mut self) {
+        self.phase = Phase::Over;
+        for (due, lacking) in self.run.tape.lacking() {
+            self.run.figures.waited(due, self.now, lacking.into());
+        }
     }
 }

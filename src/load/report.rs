@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::GaveUp;
 use super::figures::{FAULTS_TOLD, Fault, FaultKind};
 use super::ledger::Counts;
 use super::link::{Link, Stage};
@@ -19,13 +20,16 @@ pub struct Report {
     pub plan: Plan,
     /// How long it took until all peers were in the room.
     pub joined_in: Duration,
+    /// Why it ended before its time, if it did.
+    pub gave_up: Option<GaveUp>,
     /// How long was measured; shorter than planned when it was ended early.
     pub measured: Duration,
     /// Deliveries within that time.
     pub deliveries: u64,
     /// Bytes of these, headers included.
     pub bytes: u64,
-    /// Microseconds from due to delivered, of all that was due within that time.
+    /// Microseconds from due to delivered, of all that was due within that time. What was under way when the run
+    /// was given up counts with the time it had waited.
     pub latency: Histogram<u64>,
     /// Deliveries in each stretch of that time.
     pub over_time: Vec<u64>,
@@ -78,7 +82,8 @@ impl Report {
         run: &mut Run,
         links: &[Link<T>],
         sending: &Sending,
-        joined_in: Option<Duration>,
+        joined_in: Duration,
+        gave_up: Option<GaveUp>,
     ) -> Self {
         let sent = sent_by_each(&plan, run, links);
         let sent_by_all: u64 = sent.iter().sum();
@@ -96,7 +101,8 @@ impl Report {
         let latency = run.figures.latency().clone();
         let (over_time, stretch) = run.figures.over_time();
         Self {
-            joined_in: joined_in.unwrap_or_default(),
+            joined_in,
+            gave_up,
             measured: run.figures.measured(),
             deliveries: run.figures.deliveries(),
             bytes: run.figures.bytes(),

@@ -130,6 +130,13 @@ impl Tape {
         reel.drop_front();
     }
 
+    /// When each message was due that somebody lacks, and how many lack it.
+    pub fn lacking(&self) -> impl Iterator<Item = (Instant, u32)> {
+        let chunks = self.senders.iter().flat_map(|reel| &reel.chunks);
+        let all = chunks.flat_map(|chunk| chunk.messages.iter().zip(&chunk.lacking));
+        all.filter(|(_, lacking)| **lacking > 0).map(|(message, lacking)| (message.due, *lacking))
+    }
+
     /// Messages that somebody lacks.
     pub fn under_way(&self) -> u64 {
         self.under_way

@@ -5,7 +5,9 @@ mod world;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use peer_relay::load::{Account, Counts, FaultKind, Load, LoadError, MessageId, Pace, Phase, Plan, Report};
+use peer_relay::load::{
+    Account, Counts, FaultKind, GaveUp, Load, LoadError, MessageId, Pace, Phase, Plan, Report,
+};
 use peer_relay::wire::Network;
 use world::{DELAY, Fault, Habits, World};
 
@@ -199,6 +201,17 @@ fn a_relay_that_loses_everything_is_found_out_and_the_run_ends() {
         assert_eq!((total.counts.came, total.missing), (0, total.due));
         assert!(total.due > 0 && report.faults.iter().map(|fault| fault.count).sum::<u64>() == total.missing);
     }
+}
+
+#[test]
+fn a_relay_that_falls_silent_is_given_up_and_charged_for_what_it_holds() {
+    let report = run(Habits { stall: SECOND / 2..100 * SECOND, ..Habits::default() }, plan(rate(1000)));
+    assert_eq!(report.gave_up, Some(GaveUp::Silence));
+    let total = report.total();
+    assert!(total.missing > 0 && total.missing == total.due - total.counts.came, "{total:?}");
+    let at = |percentile| report.latency.value_at_percentile(percentile);
+    assert_eq!(report.latency.len(), 1000 * 9, "each that was due is counted");
+    assert!(at(30.0) == 100 && at(75.0) > 9 * SECOND, "{} {}", at(30.0), at(75.0));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::summary::{PERCENTILES, per_cpu_second};
+use super::summary::{PERCENTILES, gave_up, per_cpu_second};
 use super::{Cost, Outcome};
 use crate::cli::Failure;
 use crate::load::{Account, Fault, Pace, Report};
@@ -30,6 +30,7 @@ struct Figures<'r> {
     bytes_per_s: f64,
     latency_us: Latency,
     never_sent: u64,
+    gave_up: Option<String>,
     total: Sums,
     /// Of receivers that did not get everything right.
     faulty: Vec<Faulty>,
@@ -116,6 +117,7 @@ fn figures(outcome: &Outcome) -> Figures<'_> {
         bytes_per_s: report.byte_rate(),
         latency_us: latency(report),
         never_sent: report.never_sent,
+        gave_up: report.gave_up.map(gave_up),
         total: sums(&report.total()),
         faulty: faulty(report),
         faults: report.faults.iter().map(fault).collect(),

@@ -2,7 +2,7 @@
 
 use super::{Cost, Outcome};
 use crate::cli::units::{Size, Span, grouped, in_binary};
-use crate::load::{Account, Fault, Pace, Plan, Report};
+use crate::load::{Account, FAULTS_MOST, Fault, GaveUp, PATIENCE, Pace, Plan, Report};
 
 /// Percentiles that are told, and their names.
 pub const PERCENTILES: [(f64, &str); 4] = [(50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99.9")];
@@ -23,6 +23,9 @@ pub fn text(outcome: &Outcome) -> String {
     }
     if report.never_sent > 0 {
         row("behind", behind(report));
+    }
+    if let Some(why) = report.gave_up {
+        row("given up", gave_up(why));
     }
     faults(report, &mut text);
     text
@@ -135,6 +138,15 @@ fn behind(report: &Report) -> String {
         "{} messages that were due were never sent, as the relay did not take them in time; they count as late",
         grouped(report.never_sent)
     )
+}
+
+/// Why the run ended before its time.
+pub fn gave_up(why: GaveUp) -> String {
+    match why {
+        GaveUp::Silence => format!("nothing came for {} while something was under way", Span(PATIENCE)),
+        GaveUp::Faults => format!("more than {} things went wrong", grouped(FAULTS_MOST)),
+        GaveUp::Alone => "nobody was left to receive".into(),
+    }
 }
 
 /// What went wrong, one line a fault.
