@@ -3,10 +3,12 @@
 mod ban_file;
 mod calendar;
 mod check;
+mod listening;
 mod logging;
 mod mistakes;
 mod network;
 mod options;
+mod peer;
 mod report;
 mod serve;
 mod signals;
@@ -21,6 +23,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use mistakes::{on_one_line, one_line, origin, unknown_variables};
 use options::ServeArgs;
+use peer::PeerArgs;
 
 /// Relays messages between many thousands of TCP peers, bit for bit, and shuts out whoever breaks the
 /// framing.
@@ -45,6 +48,9 @@ enum Command {
     /// Run the relay; the same without a subcommand
     #[command(help_template = HELP_TEMPLATE)]
     Serve(Box<ServeArgs>),
+    /// One peer at a terminal: each line typed is a message, each message received a line
+    #[command(help_template = peer::HELP_TEMPLATE)]
+    Peer(PeerArgs),
 }
 
 const HELP_TEMPLATE: &str = "\
@@ -122,6 +128,7 @@ fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
             let given = matches.subcommand_matches("serve").unwrap_or(&matches);
             serve::run(*args, given, unknown_variables(&command()))
         }
+        Some(Command::Peer(args)) => peer::run(args),
     };
     done.map_err(|failure| failure.with_origin(&words))?;
     Ok(ExitCode::SUCCESS)
