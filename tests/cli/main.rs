@@ -6,5 +6,8 @@ mod listening;
 mod live;
 mod log;
 mod mistakes;
+mod peer;
+mod peer_flood;
+mod peer_support;
 mod support;
 mod usage;

@@ -18,7 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const JUNK: &[u8] = b"this is no frame at all, sorry";
 
 /// The program, with nothing of this process's own variables.
-fn program() -> Command {
+pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_peer-relay"));
     command.env_clear();
     command
@@ -65,7 +65,7 @@ impl Ran {
 
 /// The lines of one stream of a process, as far as they have come.
 #[derive(Clone, Debug, Default)]
-struct Lines(Arc<Stream>);
+pub struct Lines(Arc<Stream>);
 
 #[derive(Debug, Default)]
 struct Stream {
@@ -80,7 +80,8 @@ struct Heard {
 }
 
 impl Lines {
-    fn of(stream: impl Read + Send + 'static) -> Self {
+    /// Those of this stream, from now on.
+    pub fn of(stream: impl Read + Send + 'static) -> Self {
         let lines = Self::default();
         let writer = lines.clone();
         thread::spawn(move || {
@@ -98,12 +99,13 @@ impl Lines {
         self.0.change.notify_all();
     }
 
-    fn now(&self) -> Vec<String> {
+    /// Those that have come.
+    pub fn now(&self) -> Vec<String> {
         self.0.heard.lock().unwrap().lines.clone()
     }
 
     /// Waits until `found` finds something in the lines; it is told whether they are all.
-    fn wait<T>(&self, what: &str, found: impl Fn(&[String], bool) -> Option<T>) -> T {
+    pub fn wait<T>(&self, what: &str, found: impl Fn(&[String], bool) -> Option<T>) -> T {
         let began = Instant::now();
         let mut heard = self.0.heard.lock().unwrap();
         loop {

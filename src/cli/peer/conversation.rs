@@ -6,18 +6,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::framing::{Fault, Framing, Inbound, Message};
-use super::outgoing::Outgoing;
+use super::typing::Typing;
 use crate::cli::Failure;
 use crate::cli::units::grouped;
 use crate::time::Instant;
-use crate::wire::{LineDecoder, Part, printable};
+use crate::wire::{Part, printable};
 
-/// Bytes to be sent beyond which nothing more that is typed is looked at.
-const OUTGOING_ENOUGH_BYTES: usize = 256 * 1024;
 /// A relay that turns somebody away does it within this time.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// Lines of stdin that are each told when they cannot be sent; beyond it they are counted.
-const TYPED_TOLD: u64 = 10;
 
 /// How to talk.
 #[derive(Clone, Copy, Debug)]
@@ -59,10 +55,8 @@ pub struct Conversation {
     with: SocketAddr,
     side: Side,
     began: Instant,
-    typed: LineDecoder,
-    typed_lines: u64,
+    typing: Typing,
     inbound: Inbound,
-    outgoing: Outgoing,
     pieces: Vec<Piece>,
     /// Our own end.
     ours: End,
@@ -71,7 +65,6 @@ pub struct Conversation {
     has_received: bool,
     /// The other side ended so early that it may have turned us away: judged then, should stdin still be open.
     suspect_until: Option<Instant>,
-    not_sent: u64,
     passed_over: u64,
     /// What else went wrong that is not the end of it.
     faults: Vec<String>,
@@ -95,16 +88,13 @@ impl Conversation {
             with,
             side,
             began: now,
-            typed: LineDecoder::new(rules.max_line),
-            typed_lines: 0,
+            typing: Typing::new(rules.framing, rules.max_line),
             inbound: rules.framing.inbound(rules.max_line),
-            outgoing: Outgoing::default(),
             pieces: Vec::new(),
             ours: End::StdinOpen,
             has_peer_ended: false,
             has_received: false,
             suspect_until: None,
-            not_sent: 0,
             passed_over: 0,
             faults: Vec::new(),
         };
@@ -113,30 +103,13 @@ impl Conversation {
     }
 
     /// Bytes of stdin, cut anywhere.
-    pub fn typed(&mut self, mut bytes: &[u8]) {
-        let mut encoded = Vec::new();
-        loop {
-            match self.typed.decode(&mut bytes) {
-                Ok(None) => break,
-                Ok(Some(line)) => {
-                    self.typed_lines += 1;
-                    self.rules.framing.encode(&line, &mut encoded);
-                }
-                Err(_) => self.refuse_typed_line(),
-            }
-        }
-        self.outgoing.push(encoded);
+    pub fn typed(&mut self, bytes: &[u8]) {
+        self.typing.typed(bytes, &mut self.pieces);
     }
 
     /// The end of stdin. A last line needs no end of its own.
     pub fn typed_end(&mut self) {
-        let mut encoded = Vec::new();
-        match self.typed.finish() {
-            Ok(None) => {}
-            Ok(Some(line)) => self.rules.framing.encode(&line, &mut encoded),
-            Err(_) => self.refuse_typed_line(),
-        }
-        self.outgoing.push(encoded);
+        self.typing.end(&mut self.pieces);
         self.ours = End::StdinOver;
         self.suspect_until = None;
     }
@@ -201,7 +174,7 @@ impl Conversation {
             io::ErrorKind::TimedOut => "it does not answer any more".into(),
             kind => kind.to_string(),
         };
-        let unsent = match self.outgoing.len() as u64 {
+        let unsent = match self.typing.outgoing.len() as u64 {
             0 => String::new(),
             len => format!("; at least {} bytes were not sent", grouped(len)),
         };
@@ -221,7 +194,7 @@ impl Conversation {
 
     /// So many bytes of what is to be sent are.
     pub fn sent(&mut self, len: usize) {
-        self.outgoing.sent(len);
+        self.typing.outgoing.sent(len);
     }
 
     /// The other side has been told that no more will come.
@@ -234,16 +207,16 @@ impl Conversation {
 impl Conversation {
     /// Whether there is room for more of stdin.
     pub fn wants_typed(&self) -> bool {
-        self.ours == End::StdinOpen && self.outgoing.len() < OUTGOING_ENOUGH_BYTES
+        self.ours == End::StdinOpen && self.typing.has_room()
     }
 
     /// What is to be sent, in order.
     pub fn unsent(&self) -> impl Iterator<Item = Part<'_>> {
-        self.outgoing.parts()
+        self.typing.outgoing.parts()
     }
 
     pub fn has_unsent(&self) -> bool {
-        self.outgoing.len() > 0
+        self.typing.outgoing.len() > 0
     }
 
     /// Whether the other side is to be told that no more will come.
@@ -272,8 +245,8 @@ impl Conversation {
         if self.passed_over > 0 {
             faults.push(format!("{} passed over", counted(self.passed_over, ("message", "received"))));
         }
-        if self.not_sent > 0 {
-            faults.push(format!("{} not sent", counted(self.not_sent, ("line", "of stdin"))));
+        if self.typing.not_sent > 0 {
+            faults.push(format!("{} not sent", counted(self.typing.not_sent, ("line", "of stdin"))));
         }
         if faults.is_empty() { Ok(()) } else { Err(Failure::failed(faults.join("; "))) }
     }
@@ -291,18 +264,6 @@ impl Conversation {
             for part in ["[peer", &name, "] ", &text, "\n"] {
                 lines.extend_from_slice(part.as_bytes());
             }
-        }
-    }
-
-    fn refuse_typed_line(&mut self) {
-        self.typed_lines += 1;
-        self.not_sent += 1;
-        let (line, allowed) = (grouped(self.typed_lines), self.rules.max_line);
-        if self.not_sent <= TYPED_TOLD {
-            self.status(format!("line {line} of stdin has more than {allowed} bytes and was not sent"));
-        }
-        if self.not_sent == TYPED_TOLD {
-            self.status("further ones are only counted".into());
         }
     }
 
@@ -406,13 +367,6 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_a_frame_and_may_be_empty() {
-        let mut talk = frames();
-        talk.typed(b"hello\n\n");
-        assert_eq!(send(&mut talk), [frame("msg", b"hello"), frame("msg", b"")].concat());
-    }
-
-    #[test]
     fn what_comes_is_shown_by_name_and_never_raw() {
         let mut talk = frames();
         let wire = [
@@ -447,22 +401,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_too_long_are_told_and_counted_and_the_others_go_on() {
+    fn lines_too_long_are_counted_and_the_others_go_on() {
         let mut talk = lines();
-        talk.typed(b"ok\n123456\nfine\n");
-        talk.typed(&b"1234567\n".repeat(100));
-        assert_eq!(send(&mut talk), b"ok\nfine\n");
-        let told = shown(&mut talk);
-        assert!(
-            told.starts_with("{line 2 of stdin has more than 5 bytes and was not sent}\n{line 4 of"),
-            "{told}"
-        );
-        assert_eq!(told.lines().count() as u64, TYPED_TOLD + 1, "{told}");
+        talk.typed(&b"1234567\n".repeat(2));
         talk.received(&b"123456\nab\n".repeat(3)).unwrap();
         let told =
             "{passed over from 127.0.0.1:9: a line of more than 5 bytes; further ones are only counted}";
-        assert_eq!(shown(&mut talk), format!("{told}\n{}", "[peer] ab\n".repeat(3)));
-        let verdict = "3 messages received were passed over; 101 lines of stdin were not sent";
+        assert!(shown(&mut talk).ends_with(&format!("{told}\n{}", "[peer] ab\n".repeat(3))));
+        let verdict = "3 messages received were passed over; 2 lines of stdin were not sent";
         assert_eq!(line_of(talk.verdict().unwrap_err()), verdict);
     }
 
@@ -492,17 +438,6 @@ mod tests {
             line.contains("does not speak this framing: a header claims 5000000 B, 4000000 are"),
             "{line}"
         );
-    }
-
-    #[test]
-    fn stdin_is_not_drained_while_too_much_waits_to_be_sent() {
-        let mut talk = lines();
-        while talk.wants_typed() {
-            talk.typed(&b"abcd\n".repeat(1000));
-        }
-        let waiting = send(&mut talk).len();
-        assert!((OUTGOING_ENOUGH_BYTES..OUTGOING_ENOUGH_BYTES + 5000).contains(&waiting), "{waiting}");
-        assert!(talk.wants_typed());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod outgoing;
 mod screen;
 mod talk;
 mod target;
+mod typing;
 
 use std::time::Duration;
 

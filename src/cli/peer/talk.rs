@@ -5,6 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use arrayvec::ArrayVec;
+use bytes::Bytes;
 
 use super::connecting::Met;
 use super::conversation::Conversation;
@@ -40,6 +41,10 @@ struct Link<T> {
     is_writable: bool,
     /// A short read says nothing of what is left.
     is_read_to_the_end: bool,
+    /// The end has been read.
+    is_drained: bool,
+    /// It was said to have ended when its end had been read already: it may have failed, and no read says so.
+    is_doubtful: bool,
     /// Writing has failed; what came before that is still read.
     failed: Option<io::ErrorKind>,
 }
@@ -56,6 +61,8 @@ impl<S: Stack> Talk<S> {
             is_readable: true,
             is_writable: true,
             is_read_to_the_end: met.has_ended,
+            is_drained: false,
+            is_doubtful: false,
             failed: None,
         };
         let scratch = vec![0; READ_BYTES].into();
@@ -128,6 +135,9 @@ impl<S: Stack> Talk<S> {
 
     /// One gathering write, and our end behind the last of them.
     fn write(&mut self) {
+        if std::mem::take(&mut self.link.is_doubtful) {
+            self.write_nothing();
+        }
         if self.link.is_writable && self.conversation.has_unsent() {
             self.write_once();
         }
@@ -135,6 +145,16 @@ impl<S: Stack> Talk<S> {
             // should it fail, the connection has, and reading says how
             let _ = self.stack.shutdown(&mut self.link.stream);
             self.conversation.end_told();
+        }
+    }
+
+    /// Sends nothing, and learns whether anything could be sent.
+    fn write_nothing(&mut self) {
+        let nothing = Bytes::new();
+        match self.stack.write(&mut self.link.stream, &[Part::new(&nothing, 0, 0)]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.link.is_doubtful = true,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => self.link.fail(error.kind()),
+            _ => {}
         }
     }
 
@@ -164,6 +184,7 @@ impl<S: Stack> Talk<S> {
         match self.stack.read(&mut self.link.stream, &mut self.scratch) {
             Ok(0) => {
                 self.link.is_readable = false;
+                self.link.is_drained = true;
                 if let Some(kind) = self.link.failed {
                     return or_break(Err(self.conversation.lost(self.now, kind)));
                 }
@@ -190,6 +211,7 @@ impl<T> Link<T> {
             Readiness::Ended(token) | Readiness::Urgent(token) if token == self.token => {
                 self.is_readable = true;
                 self.is_read_to_the_end = true;
+                self.is_doubtful = self.is_drained;
             }
             Readiness::Writable(token) if token == self.token => self.is_writable = self.failed.is_none(),
             _ => {}
