@@ -49,7 +49,7 @@ enum Command {
     #[command(help_template = HELP_TEMPLATE)]
     Serve(Box<ServeArgs>),
     /// One peer at a terminal: each line typed is a message, each message received a line
-    #[command(help_template = peer::HELP_TEMPLATE)]
+    #[command(help_template = peer::HELP_TEMPLATE, override_usage = peer::USAGE)]
     Peer(PeerArgs),
 }
 

@@ -51,11 +51,14 @@ Once connected either side may speak. A message received is printed as [peer] LI
 has another command than --command as [peer COMMAND] LINE. Status goes to stderr. Ctrl-D ends.
 ";
 
+pub(super) const USAGE: &str =
+    "peer-relay peer (--listen [ADDR:]PORT | --connect HOST[:PORT] [PORT]) [OPTIONS]";
+
 /// Options of `peer`.
 #[derive(Args, Clone, Debug)]
 pub struct PeerArgs {
     /// Wait for one peer at this port of 127.0.0.1, or of another address of this host; port 0 takes a free one
-    #[arg(long, value_name = "[ADDR:]PORT", allow_hyphen_values = true)]
+    #[arg(long, value_name = "[ADDR:]PORT")]
     listen: Option<ListenTarget>,
 
     /// Connect to a relay, or to a peer that listens; without a port it is the network's
