@@ -20,12 +20,12 @@ pub enum Typed {
     Failed(io::Error),
 }
 
-/// The way from the reading thread. Its readiness is a flag, as a socket's: being woken sets it, and only finding
-/// nothing takes it back.
+/// The way from the reading thread, which wakes the loop when it has something.
 #[derive(Debug)]
 pub struct Keyboard {
     typed: Receiver<Typed>,
-    may_have: bool,
+    /// Nothing was the last thing found: whatever comes now wakes the loop.
+    is_empty: bool,
 }
 
 impl Keyboard {
@@ -36,23 +36,18 @@ impl Keyboard {
             .name("stdin".into())
             .spawn(move || read_stdin(&sender, &wake))
             .map_err(|error| Failure::failed(format!("cannot start stdin's thread: {error}")))?;
-        Ok(Self { typed, may_have: true })
+        Ok(Self { typed, is_empty: false })
     }
 
-    /// The loop was woken: perhaps because of this.
-    pub fn note_woken(&mut self) {
-        self.may_have = true;
-    }
-
-    /// Whether it is worth a look.
+    /// Whether it is worth a look without being woken.
     pub fn may_have(&self) -> bool {
-        self.may_have
+        !self.is_empty
     }
 
     /// What is next, if it is there already.
     pub fn take(&mut self) -> Option<Typed> {
         let typed = self.typed.try_recv().ok();
-        self.may_have = typed.is_some();
+        self.is_empty = typed.is_none();
         typed
     }
 }

@@ -116,6 +116,9 @@ fn converse(
         With::WhoeverComes(at) => listen(&mut stack, at.or_port(network.port), screen)?,
         With::Somebody(target) => connect(&mut stack, target, network.port, rules.framing)?,
     };
+    stack
+        .allow_slowness(&met.stream)
+        .map_err(|error| Failure::failed(format!("cannot set up the connection to {}: {error}", met.with)))?;
     let keyboard = Keyboard::open(stack.wake())?;
     let conversation = Conversation::begun(met.with, met.side, rules, met.now);
     Talk::new(stack, met, conversation, keyboard).run(screen)

@@ -107,9 +107,6 @@ impl<S: Stack> Talk<S> {
         self.now = or_break(waited.map_err(|error| Failure::failed(format!("cannot wait: {error}"))))?;
         for readiness in self.ready.drain(..) {
             self.link.note(readiness);
-            if readiness == Readiness::Woken {
-                self.keyboard.note_woken();
-            }
         }
         ControlFlow::Continue(())
     }
