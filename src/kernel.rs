@@ -96,6 +96,12 @@ impl KernelStack {
         Ok(at)
     }
 
+    /// From now on only silence ends this connection. With a keepalive, one that takes nothing for too long counts
+    /// as vanished; somebody who has stopped his screen has not vanished, and answers.
+    pub fn allow_slowness(&self, stream: &TcpStream) -> io::Result<()> {
+        SockRef::from(stream).set_tcp_user_timeout(None)
+    }
+
     /// A handle for other threads.
     pub fn wake(&self) -> Wake {
         Wake(Arc::clone(&self.waker))

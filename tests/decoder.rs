@@ -9,6 +9,8 @@ mod exhaustive;
 mod feed;
 #[path = "decoder/known.rs"]
 mod known;
+#[path = "decoder/lines.rs"]
+mod lines;
 #[path = "common/naive.rs"]
 mod naive;
 #[path = "decoder/outgoing.rs"]

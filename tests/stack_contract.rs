@@ -734,6 +734,17 @@ fn accepted_sockets_have_the_options_given() {
 }
 
 #[test]
+fn where_slowness_is_allowed_only_silence_ends_a_connection() {
+    let options = SocketOptions { keepalive: Some(Duration::from_secs(90)), ..SocketOptions::default() };
+    let (mut stack, at) = kernel(options, "127.0.0.1", Family::Own).unwrap();
+    let ours = stack.connect(at, None).unwrap();
+    stack.allow_slowness(&ours).unwrap();
+    let socket = socket2::SockRef::from(&ours);
+    assert!(socket.keepalive().unwrap());
+    assert_eq!(socket.tcp_user_timeout().unwrap().unwrap_or_default(), Duration::ZERO);
+}
+
+#[test]
 fn without_options_only_nagle_is_off() {
     let (mut stack, at) = kernel(SocketOptions::default(), "127.0.0.1", Family::Own).unwrap();
     let _ours = stack.connect(at, None).unwrap();

@@ -4,11 +4,13 @@ mod ban_file;
 mod calendar;
 mod check;
 mod inspect;
+mod listening;
 mod load;
 mod logging;
 mod mistakes;
 mod network;
 mod options;
+mod peer;
 mod report;
 mod serve;
 mod signals;
@@ -25,6 +27,7 @@ use inspect::InspectArgs;
 use load::LoadArgs;
 use mistakes::{on_one_line, one_line, origin, unknown_variables};
 use options::ServeArgs;
+use peer::PeerArgs;
 
 /// Relays messages between many thousands of TCP peers, bit for bit, and shuts out whoever breaks the
 /// framing.
@@ -49,6 +52,9 @@ enum Command {
     /// Run the relay; the same without a subcommand
     #[command(help_template = HELP_TEMPLATE)]
     Serve(Box<ServeArgs>),
+    /// One peer at a terminal: each line typed is a message, each message received a line
+    #[command(help_template = peer::HELP_TEMPLATE, override_usage = peer::USAGE)]
+    Peer(PeerArgs),
     /// Show what stands in a captured stream, frame by frame, as the relay's decoder sees it
     #[command(help_template = inspect::HELP_TEMPLATE)]
     Inspect(InspectArgs),
@@ -131,6 +137,7 @@ fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
         Some(Command::Serve(args)) => {
             serve(*args, matches.subcommand_matches("serve").unwrap_or(&matches), &words)
         }
+        Some(Command::Peer(args)) => peer::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Inspect(args)) => inspect::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Load(args)) => load::run(&args),
     }

@@ -10,6 +10,7 @@ use clap::ArgMatches;
 
 use super::ban_file::{self, BanFile};
 use super::calendar::Calendar;
+use super::listening::{cannot_listen, family};
 use super::options::{ServeArgs, Settings};
 use super::signals::{self, Stop};
 use super::units::{Size, Span, grouped};
@@ -194,37 +195,6 @@ fn listen(
         Ok((opened, note))
     });
     opened.collect()
-}
-
-/// An IPv6 wildcard takes IPv4 too, unless somebody else is to have it.
-fn family(at: SocketAddr, all: &[SocketAddr]) -> Family {
-    let is_taken = all.iter().any(|other| other.is_ipv4() && other.port() == at.port() && at.port() != 0);
-    if at.ip().is_unspecified() && !is_taken { Family::Both } else { Family::Own }
-}
-
-fn cannot_listen(at: SocketAddr, error: &io::Error) -> Failure {
-    let why = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            let free = with_port(at, 0);
-            format!("address in use (another relay? --listen {free} takes a free port)")
-        }
-        io::ErrorKind::AddrNotAvailable => "no such address on this machine (0.0.0.0 is all of them)".into(),
-        io::ErrorKind::PermissionDenied => "not permitted (ports below 1024 are root's)".into(),
-        io::ErrorKind::InvalidInput if lacks_interface(at) => {
-            "a link-local address needs its interface's number, as in [fe80::1%2]:7333".into()
-        }
-        _ => error.to_string(),
-    };
-    Failure::failed(format!("cannot listen on {at}: {why}"))
-}
-
-fn with_port(mut at: SocketAddr, port: u16) -> SocketAddr {
-    at.set_port(port);
-    at
-}
-
-fn lacks_interface(at: SocketAddr) -> bool {
-    matches!(at, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0)
 }
 
 /// What an operator wants to know first.

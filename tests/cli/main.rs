@@ -8,5 +8,8 @@ mod live;
 mod load;
 mod log;
 mod mistakes;
+mod peer;
+mod peer_flood;
+mod peer_support;
 mod support;
 mod usage;

@@ -80,7 +80,7 @@ struct Heard {
 }
 
 impl Lines {
-    /// Reads in a thread of its own.
+    /// Those of this stream, from now on.
     pub fn of(stream: impl Read + Send + 'static) -> Self {
         let lines = Self::default();
         let writer = lines.clone();
@@ -99,7 +99,8 @@ impl Lines {
         self.0.change.notify_all();
     }
 
-    fn now(&self) -> Vec<String> {
+    /// Those that have come.
+    pub fn now(&self) -> Vec<String> {
         self.0.heard.lock().unwrap().lines.clone()
     }
 

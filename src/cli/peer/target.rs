@@ -1,0 +1,211 @@
+//! Where to, as a person writes it: a host or an address, with a port or without. Asks the resolver, opens nothing.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::cli::Failure;
+use crate::cli::units::ListenAddress;
+
+/// Whom to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    host: Host,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Host {
+    Address(SocketAddr),
+    Name(String),
+}
+
+/// Where to wait for somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenTarget(ListenAddress);
+
+/// Neither a port nor an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("need a port, or an IPv4 or IPv6 address with one, as in 7333 or 0.0.0.0:7333")]
+pub struct BadListenTarget;
+
+impl Target {
+    /// `HOST`, `HOST:PORT` or `HOST PORT`.
+    pub fn parse(words: &[String]) -> Result<Self, Failure> {
+        let parsed = match words {
+            [one] => Self::of_one_word(one),
+            [host, port] => Self::of(host, Some(port)),
+            _ => None,
+        };
+        parsed.ok_or_else(|| {
+            let given = words.join(" ");
+            let need = "need HOST PORT or HOST:PORT, as in 127.0.0.1 7333 or [::1]:7333";
+            Failure::usage(format!("--connect {given}: {need}"))
+        })
+    }
+
+    /// Every address it has, with the port given or else this one.
+    pub fn resolve(&self, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        let port = self.port.unwrap_or(port);
+        let name = match &self.host {
+            Host::Address(at) => {
+                let mut at = *at;
+                at.set_port(port);
+                return Ok(vec![at]);
+            }
+            Host::Name(name) => name,
+        };
+        let failed = |why: String| Failure::failed(format!("cannot connect to {name}:{port}: {why}"));
+        match (name.as_str(), port).to_socket_addrs() {
+            Ok(found) => {
+                let found: Vec<SocketAddr> = found.collect();
+                if found.is_empty() { Err(failed("no such host".into())) } else { Ok(found) }
+            }
+            Err(error) => {
+                let text = error.to_string();
+                let why = text.rsplit(": ").next().unwrap_or(&text);
+                Err(failed(format!("no such host ({why})")))
+            }
+        }
+    }
+
+    /// An IPv6 address is full of colons: with a port it stands in brackets.
+    fn of_one_word(word: &str) -> Option<Self> {
+        if let Ok(at) = word.parse::<SocketAddr>() {
+            return Self::at(at);
+        }
+        match word.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') => Self::of(host, Some(port)),
+            _ => Self::of(word, None),
+        }
+    }
+
+    fn of(host: &str, port: Option<&str>) -> Option<Self> {
+        let port = port
+            .map(|port| port.parse().ok().filter(|&port: &u16| port > 0))
+            .map_or(Some(None), |p| p.map(Some))?;
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        // a socket address knows of interfaces, as in fe80::1%2, and an address does not
+        let as_v6 = format!("[{}]:0", bare.unwrap_or(host)).parse::<SocketAddr>();
+        let address = match (bare, as_v6) {
+            (_, Ok(at)) => Some(at),
+            (Some(_), Err(_)) => return None,
+            (None, Err(_)) => host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 0)),
+        };
+        let host = match address {
+            Some(at) => Host::Address(at),
+            None if is_name(host) => Host::Name(host.into()),
+            None => return None,
+        };
+        Some(Self { host, port })
+    }
+
+    fn at(at: SocketAddr) -> Option<Self> {
+        (at.port() > 0).then(|| Self { host: Host::Address(at), port: Some(at.port()) })
+    }
+}
+
+/// What a resolver may be asked; what looks like an address and is none, it would only wonder about.
+fn is_name(host: &str) -> bool {
+    let is_fine = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    !host.is_empty() && !host.starts_with('-') && host.chars().all(is_fine)
+}
+
+impl ListenTarget {
+    /// With the port given, or else this one.
+    pub fn or_port(self, port: u16) -> SocketAddr {
+        self.0.or_port(port)
+    }
+}
+
+impl FromStr for ListenTarget {
+    type Err = BadListenTarget;
+
+    fn from_str(text: &str) -> Result<Self, BadListenTarget> {
+        let is_port = text.parse::<u16>().is_ok();
+        let text = if is_port { format!("127.0.0.1:{text}") } else { text.into() };
+        text.parse().map(Self).map_err(|_| BadListenTarget)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(words: &[&str]) -> Result<Vec<String>, Failure> {
+        let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+        let found = Target::parse(&words)?.resolve(7333)?;
+        Ok(found.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn an_address_may_be_written_in_every_usual_way() {
+        for (words, at) in [
+            (["127.0.0.1"].as_slice(), "127.0.0.1:7333"),
+            (&["127.0.0.1:80"], "127.0.0.1:80"),
+            (&["127.0.0.1", "80"], "127.0.0.1:80"),
+            (&["::1"], "[::1]:7333"),
+            (&["[::1]"], "[::1]:7333"),
+            (&["[::1]:80"], "[::1]:80"),
+            (&["::1", "80"], "[::1]:80"),
+            (&["[::1]", "80"], "[::1]:80"),
+            (&["[fe80::1%2]:80"], "[fe80::1%2]:80"),
+            (&["fe80::1%2", "80"], "[fe80::1%2]:80"),
+        ] {
+            assert_eq!(addresses(words), Ok(vec![at.into()]), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_have_a_port() {
+        let name = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+            Target::parse(&words).unwrap()
+        };
+        let host = Host::Name("relay.example".into());
+        assert_eq!(name(&["relay.example"]), Target { host: host.clone(), port: None });
+        assert_eq!(name(&["relay.example:80"]), Target { host: host.clone(), port: Some(80) });
+        assert_eq!(name(&["relay.example", "80"]), Target { host, port: Some(80) });
+    }
+
+    #[test]
+    fn what_is_neither_is_told_what_is_needed() {
+        for words in [
+            [""].as_slice(),
+            &[":80"],
+            &["a:"],
+            &["a:0"],
+            &["a:65536"],
+            &["a:b"],
+            &["127.0.0.1:0"],
+            &["[::1"],
+            &["[a]:80"],
+            &["a b"],
+            &["a:1", "2"],
+            &["a", ""],
+            &["a", "0"],
+            &["a", "x"],
+            &["127.0.0.1:1", "2"],
+            &["-x"],
+        ] {
+            let Failure { line, code } = addresses(words).unwrap_err();
+            assert_eq!(code, 2);
+            let given = words.join(" ");
+            assert!(line.starts_with(&format!("--connect {given}: need HOST PORT or HOST:PORT")), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_this_hosts() {
+        let at = |text: &str| text.parse().map(|at: ListenTarget| at.or_port(7333).to_string());
+        assert_eq!(at("0"), Ok("127.0.0.1:0".into()));
+        assert_eq!(at("80"), Ok("127.0.0.1:80".into()));
+        assert_eq!(at("0.0.0.0:80"), Ok("0.0.0.0:80".into()));
+        assert_eq!(at("[::1]:80"), Ok("[::1]:80".into()));
+        assert_eq!(at("127.0.0.2"), Ok("127.0.0.2:7333".into()));
+        for text in ["", "65536", "-1", "localhost:80", ":80", "x"] {
+            assert_eq!(at(text), Err(BadListenTarget), "{text}");
+        }
+    }
+}
