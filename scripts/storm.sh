@@ -13,6 +13,6 @@ case $peers in
     ;;
 esac
 
-cargo build --quiet --release --locked --bin peer-relay --example crowd
+cargo build --release --locked --bin peer-relay --example crowd
 # exec: whoever stops this script stops the crowd, which ends its relay
 exec cargo run --quiet --release --locked --example crowd -- storm "$peers"

@@ -201,7 +201,7 @@ impl Shared {
         }
     }
 
-    /// A trickle: 512 bytes twenty times a second.
+    /// A trickle: 512 bytes fifty times a second.
     fn read_slowly(&self, stream: &mut TcpStream) -> Outcome {
         while !self.is_over() {
             match stream.read(&mut [0; 512]) {
