@@ -26,12 +26,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 const MEMORY_ALLOWED: u64 = 4 << 20;
 
 /// Small enough for everything to happen many times a minute. Queues must hold what the honest may lag by,
-/// and the kernel little, for the slow to be the relay's matter.
+/// and the kernel little, for the slow to be the relay's matter; a reader that stops is at the hard limit
+/// about when its time over the soft one is up, so that now this cuts it off and now that.
 const OPTIONS: &[&str] = &[
     "--max-payload=64KiB",
     "--queue-soft=1536KiB",
-    "--queue-soft-time=1s",
-    "--queue-hard=2MiB",
+    "--queue-soft-time=600ms",
+    "--queue-hard=3MiB",
     "--retained-max=64MiB",
     "--send-buffer=256KiB",
     "--ban-time=2s",
@@ -65,26 +66,25 @@ pub fn run(span: Duration) -> Result<(), String> {
     leave(&relay, descriptors)?;
     let before = relay.memory()?;
     let wave = wave(&relay, span)?;
+    tell(&wave.table())?;
     let left = leave(&relay, descriptors);
     let after = settled_memory(&relay, before)?;
-    let at_end = relay.descriptors()?;
-    relay.terminate()?;
-    relay.finish()?;
-    tell(&wave.table())?;
     let watch = &wave.watch;
     tell(&format!(
         "relay        before the wave      peak   after it\n\
          memory, KiB  {:>15} {:>9} {:>10}\n\
-         descriptors  {descriptors:>15} {:>9} {at_end:>10}\n\
-         memory by minute, median KiB: {}\n\
-         relay's last figures: {}",
+         descriptors  {descriptors:>15} {:>9} {:>10}\n\
+         memory by minute, median KiB: {}",
         before >> 10,
         watch.peak_memory >> 10,
         after >> 10,
         watch.peak_descriptors,
+        relay.descriptors()?,
         watch.medians().iter().map(|median| (median >> 10).to_string()).collect::<Vec<_>>().join(" "),
-        relay.figures(),
     ))?;
+    relay.terminate()?;
+    relay.finish()?;
+    tell(&format!("relay's last figures: {}", relay.figures()))?;
     left?;
     judge(&wave, before, after)?;
     tell("soak: all of it holds")
