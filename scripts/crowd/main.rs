@@ -10,7 +10,7 @@ mod returning;
 mod soak;
 mod storm;
 
-use std::io::{Write as _, stderr};
+use std::io::{Write as _, stderr, stdout};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// How long anything may take that is sure to happen. A machine that is busy is slow, not broken.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A storm's time in all: four times what it takes on two busy cores.
+/// A storm's time in all. Ten thousand peers need a few seconds, beside other work some more.
 const STORM_BOUND: Duration = Duration::from_secs(180);
 
 fn main() -> ExitCode {
@@ -67,6 +67,11 @@ impl Play {
             Self::Storm(peers) => storm::run(peers),
         }
     }
+}
+
+/// To stdout, at once.
+fn tell(text: &str) -> Result<(), String> {
+    writeln!(stdout(), "{text}").map_err(|error| format!("cannot write to stdout: {error}"))
 }
 
 fn complain(line: &str, code: u8) -> ExitCode {

@@ -118,7 +118,8 @@ impl Relay {
             return Err(format!("the relay does not end at SIGTERM:\n{log}"));
         }
         // its log is closed: this waits for the rest of its end, no longer
-        match running().take().map(|mut child| child.wait()) {
+        let child = running().take();
+        match child.map(|mut child| child.wait()) {
             Some(Ok(status)) if status.success() => Ok(()),
             ended => Err(format!("the relay ended with {ended:?}:\n{log}")),
         }

@@ -12,7 +12,6 @@ use mio::{Events, Interest, Poll, Token};
 use peer_relay::wire::Decoder;
 use socket2::{Domain, Socket, Type};
 
-use crate::PATIENCE;
 use crate::frames::{self, Random, encode};
 
 /// First wait before trying again, and the longest; each is doubled from the one before, and half of it is
@@ -298,6 +297,3 @@ impl Crowd {
         self.alarms.push(Reverse((Instant::now() + wait, index, peer.attempt)));
     }
 }
-
-/// Bound of anything a whole crowd does.
-pub const CROWD_PATIENCE: Duration = PATIENCE.saturating_mul(2);

@@ -1,18 +1,17 @@
 //! The soak: honest peers under everybody hostile at once, and what is left of it at the end. Knows what
 //! must hold; what each peer does stands elsewhere.
 
-use std::io::{Write as _, stdout};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::PATIENCE;
 use crate::honest::Room;
 use crate::hostile::{Due, Hostiles, Kind};
 use crate::ledger::Ledger;
 use crate::relay::Relay;
+use crate::{PATIENCE, tell};
 
 /// A first short wave, after which memory is read: the allocator has then met everything once.
 pub const WARM_UP: Duration = Duration::from_secs(5);
@@ -69,19 +68,7 @@ pub fn run(span: Duration) -> Result<(), String> {
     tell(&wave.table())?;
     let left = leave(&relay, descriptors);
     let after = settled_memory(&relay, before)?;
-    let watch = &wave.watch;
-    tell(&format!(
-        "relay        before the wave      peak   after it\n\
-         memory, KiB  {:>15} {:>9} {:>10}\n\
-         descriptors  {descriptors:>15} {:>9} {:>10}\n\
-         memory by minute, median KiB: {}",
-        before >> 10,
-        watch.peak_memory >> 10,
-        after >> 10,
-        watch.peak_descriptors,
-        relay.descriptors()?,
-        watch.medians().iter().map(|median| (median >> 10).to_string()).collect::<Vec<_>>().join(" "),
-    ))?;
+    tell(&wave.watch.table(before, after, descriptors, relay.descriptors()?))?;
     relay.terminate()?;
     relay.finish()?;
     tell(&format!("relay's last figures: {}", relay.figures()))?;
@@ -186,6 +173,23 @@ impl Watch {
         Ok(())
     }
 
+    fn table(&self, before: u64, after: u64, began_with: usize, ended_with: usize) -> String {
+        let mut text = format!(
+            "relay        before the wave      peak   after it\n\
+             memory, KiB  {:>15} {:>9} {:>10}\n\
+             descriptors  {began_with:>15} {:>9} {ended_with:>10}",
+            before >> 10,
+            self.peak_memory >> 10,
+            after >> 10,
+            self.peak_descriptors,
+        );
+        let medians: Vec<String> = self.medians().iter().map(|median| (median >> 10).to_string()).collect();
+        if !medians.is_empty() {
+            text += &format!("\nmemory, KiB, median of each minute: {}", medians.join(" "));
+        }
+        text
+    }
+
     /// Of each minute that was watched at least half.
     fn medians(&self) -> Vec<u64> {
         let half = (MINUTE.as_millis() / SAMPLE.as_millis() / 2) as usize;
@@ -212,7 +216,7 @@ impl Wave {
         );
         for kind in Kind::ALL {
             let tally = self.hostiles.tally(kind);
-            let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+            let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
             text += &format!(
                 "\n{:<16} {:>11} {:>9} {:>10}",
                 kind.name(),
@@ -223,9 +227,4 @@ impl Wave {
         }
         text
     }
-}
-
-/// To stdout, at once.
-pub fn tell(text: &str) -> Result<(), String> {
-    writeln!(stdout(), "{text}").map_err(|error| format!("cannot write to stdout: {error}"))
 }

@@ -1,19 +1,22 @@
 //! The storm: a relay is killed under its crowd and started again, and everybody comes back. Knows what must
 //! hold; how a peer comes back stands elsewhere.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::relay::Relay;
-use crate::returning::{CROWD_PATIENCE, Counts, Crowd};
-use crate::soak::tell;
+use crate::returning::{Counts, Crowd};
+use crate::{PATIENCE, tell};
 
 /// Descriptors for what is no peer.
 const DESCRIPTORS_BESIDE: u64 = 100;
 
 /// An address of the relay's own: on 127.0.0.1 somebody else's connection could take its port while it is
 /// down.
-const AT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(127, 0, 77, 1)), 0);
+const AT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 77, 1)), 0);
+
+/// Bound of anything a whole crowd does.
+const CROWD_PATIENCE: Duration = PATIENCE.saturating_mul(2);
 
 const OPTIONS: &[&str] = &["--stats-every=0"];
 
