@@ -1,0 +1,122 @@
+//! What `scripts/soak.sh` and `scripts/storm.sh` run, for a few seconds each, and the book they judge by.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+#[path = "../scripts/crowd/ledger.rs"]
+mod ledger;
+
+use ledger::{Account, Ledger};
+
+/// The crowd as cargo has built it beside the tests. It is not there when this test alone is asked for.
+fn crowd() -> Option<Command> {
+    let relay = Path::new(env!("CARGO_BIN_EXE_peer-relay"));
+    let program: PathBuf = relay.parent().unwrap().join("examples/crowd");
+    if program.is_file() {
+        return Some(Command::new(program));
+    }
+    println!("skipped: {} is not built (cargo build --examples)", program.display());
+    None
+}
+
+fn run(args: &[&str]) -> Option<Output> {
+    crowd().map(|mut crowd| crowd.args(args).output().unwrap())
+}
+
+/// Ended well: what it said.
+fn text(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{text}{errors}", output.status);
+    assert_eq!(errors, "");
+    text
+}
+
+#[test]
+fn a_short_soak_holds() {
+    let Some(output) = run(&["soak", "3"]) else { return };
+    let text = text(&output);
+    assert!(text.contains(" 0 missing, 0 twice, 0 wrong, 0 out of order; 0 peers cut off\n"), "{text}");
+    assert!(text.contains(" closed-frame-timeout="), "the relay's last figures: {text}");
+    assert!(text.ends_with("soak: all of it holds\n"), "{text}");
+}
+
+#[test]
+fn a_storm_of_two_hundred_loses_nobody() {
+    let Some(output) = run(&["storm", "200"]) else { return };
+    let text = text(&output);
+    for when in ["at first", "after SIGKILL", "after SIGTERM"] {
+        let row = text.lines().find(|line| line.starts_with(when)).unwrap_or_else(|| panic!("{text}"));
+        let columns: Vec<&str> = row.split_whitespace().rev().take(2).collect();
+        assert_eq!(columns, ["199", "200"], "{text}");
+    }
+    assert!(text.ends_with("storm: none lost\n"), "{text}");
+}
+
+#[test]
+fn whoever_stops_the_crowd_stops_its_relay() {
+    let Some(mut crowd) = crowd() else { return };
+    let mut crowd =
+        crowd.args(["soak", "600"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(crowd.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.starts_with("soak: 600 s"), "{first}"); // the relay runs
+    let relay = child_of(&crowd);
+    assert!(Command::new("kill").args(["-TERM", &crowd.id().to_string()]).status().unwrap().success());
+    let mut errors = String::new();
+    crowd.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!((crowd.wait().unwrap().code(), errors.as_str()), (Some(1), "error: stopped by a signal\n"));
+    assert!(!Path::new(&format!("/proc/{relay}")).exists(), "the relay is left");
+}
+
+fn child_of(parent: &Child) -> String {
+    let pid = parent.id();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    children.split_whitespace().next().unwrap_or_else(|| panic!("no relay")).to_string()
+}
+
+#[test]
+fn words_that_make_no_sense_are_said_so() {
+    for args in [&["soak"][..], &["soak", "0"], &["storm", "1"], &["storm", "many"], &["fair", "1"]] {
+        let Some(output) = run(args) else { return };
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(output.stderr.starts_with(b"error: "), "{args:?}");
+    }
+}
+
+/// What it comes to when these numbers come, of a sender that has said so many.
+fn entered(numbers: &[u64], said: u64) -> Ledger {
+    let (mut account, mut ledger) = (Account::default(), Ledger::default());
+    numbers.iter().for_each(|&number| account.enter(number, said, &mut ledger));
+    account.close(said, &mut ledger);
+    ledger
+}
+
+#[test]
+fn the_ledger_finds_what_is_missing_twice_wrong_and_out_of_order() {
+    assert_eq!(entered(&[0, 1, 2], 3).fault(), None);
+    for (numbers, received, [missing, twice, wrong, out_of_order]) in [
+        (&[0, 1][..], 2, [1, 0, 0, 0]),
+        (&[0, 2], 2, [1, 0, 0, 0]),
+        (&[], 0, [3, 0, 0, 0]),
+        (&[0, 1, 1, 2], 3, [0, 1, 0, 0]),
+        (&[0, 1, 2, 0], 3, [0, 1, 0, 0]),
+        (&[0, 1, 2, 3], 3, [0, 0, 1, 0]),
+        (&[0, 2, 1], 3, [0, 0, 0, 1]),
+        (&[2, 0, 0, 7], 2, [1, 1, 1, 1]),
+    ] {
+        let ledger = entered(numbers, 3);
+        let expected = Ledger { due: 3, received, missing, twice, wrong, out_of_order, ..Ledger::default() };
+        assert_eq!(ledger, expected, "{numbers:?}");
+        assert!(ledger.fault().is_some(), "{numbers:?}");
+    }
+}
+
+#[test]
+fn a_room_in_which_nothing_was_said_or_somebody_was_lost_is_no_proof() {
+    assert!(Ledger::default().fault().is_some());
+    let lost = Ledger { cut_off: 1, ..entered(&[0, 1, 2], 3) };
+    assert!(lost.fault().is_some());
+}
