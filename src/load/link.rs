@@ -1,15 +1,15 @@
 //! One peer of a run: its connection, what it has still to send, and what it receives. Knows the stack's readiness;
 //! knows nothing of the other peers.
 
-use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 
 use super::receiver::Receiver;
 use crate::server::{Stack, WRITE_PARTS};
-use crate::wire::{Decoder, Part};
+use crate::wire::{Decoder, Part, WriteQueue};
 
 /// A peer.
 #[derive(Debug)]
@@ -27,10 +27,7 @@ pub struct Link<T> {
     /// It waits for its turn to be read.
     pub is_queued: bool,
     is_writable: bool,
-    outbox: VecDeque<Bytes>,
-    /// Bytes of the first in the outbox that are sent.
-    sent_of_first: usize,
-    unsent: usize,
+    outbox: WriteQueue,
 }
 
 /// How far a peer has come.
@@ -57,9 +54,7 @@ impl<T> Link<T> {
             is_read_to_the_end: false,
             is_queued: false,
             is_writable: false,
-            outbox: VecDeque::new(),
-            sent_of_first: 0,
-            unsent: 0,
+            outbox: WriteQueue::default(),
         }
     }
 
@@ -70,13 +65,13 @@ impl<T> Link<T> {
 
     /// Bytes that have not been sent.
     pub fn unsent(&self) -> usize {
-        self.unsent
+        self.outbox.unsent()
     }
 
     /// Bytes are to go out behind those that wait.
     pub fn queue(&mut self, bytes: Bytes) {
-        self.unsent += bytes.len();
-        self.outbox.push_back(bytes);
+        let len = bytes.len();
+        self.outbox.push(&Arc::new(bytes), 0, len, 1);
     }
 
     /// Whether it is in the room.
@@ -86,33 +81,21 @@ impl<T> Link<T> {
 
     /// Sends what the socket takes.
     pub fn flush<S: Stack<Stream = T>>(&mut self, stack: &mut S) -> io::Result<()> {
-        while self.is_writable && self.unsent > 0 {
+        while self.is_writable && !self.outbox.is_empty() {
             let Some(stream) = &mut self.stream else { return Ok(()) };
-            let mut from = self.sent_of_first;
-            let parts: ArrayVec<Part<'_>, WRITE_PARTS> = (self.outbox.iter().take(WRITE_PARTS))
-                .map(|bytes| Part::new(bytes, std::mem::take(&mut from), bytes.len()))
-                .collect();
+            let parts: ArrayVec<Part<'_>, WRITE_PARTS> = self.outbox.parts().take(WRITE_PARTS).collect();
             let offered: usize = parts.iter().map(Part::len).sum();
             let written = stack.write(stream, &parts);
             drop(parts);
             match written {
                 Ok(len) => {
                     self.is_writable = len == offered;
-                    self.sent(len);
+                    assert_eq!(self.outbox.sent(len).beyond, 0, "the stack sent more than it was given");
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_writable = false,
                 Err(error) => return Err(error),
             }
         }
         Ok(())
-    }
-
-    fn sent(&mut self, len: usize) {
-        assert!(len <= self.unsent, "the stack sent more than it was given");
-        self.unsent -= len;
-        self.sent_of_first += len;
-        while self.outbox.front().is_some_and(|first| self.sent_of_first >= first.len()) {
-            self.sent_of_first -= self.outbox.pop_front().map_or(0, |first| first.len());
-        }
     }
 }

@@ -174,7 +174,7 @@ impl Conversation {
             io::ErrorKind::TimedOut => "it does not answer any more".into(),
             kind => kind.to_string(),
         };
-        let unsent = match self.typing.outgoing.len() as u64 {
+        let unsent = match self.typing.outgoing.unsent() as u64 {
             0 => String::new(),
             len => format!("; at least {} bytes were not sent", grouped(len)),
         };
@@ -216,7 +216,7 @@ impl Conversation {
     }
 
     pub fn has_unsent(&self) -> bool {
-        self.typing.outgoing.len() > 0
+        !self.typing.outgoing.is_empty()
     }
 
     /// Whether the other side is to be told that no more will come.

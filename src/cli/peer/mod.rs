@@ -5,7 +5,6 @@ mod connecting;
 mod conversation;
 mod framing;
 mod keyboard;
-mod outgoing;
 mod screen;
 mod talk;
 mod target;

@@ -2,9 +2,8 @@
 
 use super::conversation::Piece;
 use super::framing::Framing;
-use super::outgoing::Outgoing;
 use crate::cli::units::grouped;
-use crate::wire::LineDecoder;
+use crate::wire::{LineDecoder, WriteQueue};
 
 /// Bytes to be sent beyond which nothing more that is typed is looked at.
 const OUTGOING_ENOUGH_BYTES: usize = 256 * 1024;
@@ -20,45 +19,43 @@ pub struct Typing {
     lines: u64,
     /// Lines that were too long.
     pub not_sent: u64,
-    pub outgoing: Outgoing,
+    pub outgoing: WriteQueue,
 }
 
 impl Typing {
     pub fn new(framing: Framing, max_line: usize) -> Self {
         let decoder = LineDecoder::new(max_line);
-        Self { framing, decoder, max_line, lines: 0, not_sent: 0, outgoing: Outgoing::default() }
+        Self { framing, decoder, max_line, lines: 0, not_sent: 0, outgoing: WriteQueue::default() }
     }
 
     /// Bytes, cut anywhere.
     pub fn typed(&mut self, mut bytes: &[u8], told: &mut Vec<Piece>) {
-        let mut encoded = Vec::new();
         loop {
             match self.decoder.decode(&mut bytes) {
                 Ok(None) => break,
                 Ok(Some(line)) => {
                     self.lines += 1;
-                    self.framing.encode(&line, &mut encoded);
+                    self.framing.encode(&line, self.outgoing.reply());
                 }
                 Err(_) => self.refuse_line(told),
             }
         }
-        self.outgoing.push(encoded);
+        self.outgoing.seal_replies(1);
     }
 
     /// No more will be typed. A last line needs no end of its own.
     pub fn end(&mut self, told: &mut Vec<Piece>) {
-        let mut encoded = Vec::new();
         match self.decoder.finish() {
             Ok(None) => {}
-            Ok(Some(line)) => self.framing.encode(&line, &mut encoded),
+            Ok(Some(line)) => self.framing.encode(&line, self.outgoing.reply()),
             Err(_) => self.refuse_line(told),
         }
-        self.outgoing.push(encoded);
+        self.outgoing.seal_replies(1);
     }
 
     /// Whether more should be typed.
     pub fn has_room(&self) -> bool {
-        self.outgoing.len() < OUTGOING_ENOUGH_BYTES
+        self.outgoing.unsent() < OUTGOING_ENOUGH_BYTES
     }
 
     fn refuse_line(&mut self, told: &mut Vec<Piece>) {
