@@ -16,7 +16,7 @@ out=target/load-test
 mkdir -p "$out"
 
 cargo build --release --locked
-program=target/release/peer-relay
+program=${CARGO_TARGET_DIR:-target}/release/peer-relay
 relay=
 stop() {
     if [ -n "$relay" ]; then

@@ -33,6 +33,8 @@ pub struct Figures {
     latency: Histogram<u64>,
     /// A latency, and how often it was the last one taken: what comes in one read has often waited equally long.
     taken: (u64, u64),
+    lateness: Histogram<u64>,
+    right_bytes: u64,
     faults: Vec<Fault>,
     fault_count: u64,
 }
@@ -87,8 +89,10 @@ impl Figures {
             deliveries: 0,
             bytes: 0,
             over_time: Vec::new(),
-            latency: Histogram::new_with_max(LONGEST, 3).expect("an hour in three digits can be counted"),
+            latency: histogram(),
             taken: (0, 0),
+            lateness: histogram(),
+            right_bytes: 0,
             faults: Vec::new(),
             fault_count: 0,
         }
@@ -137,13 +141,30 @@ impl Figures {
             self.record_taken();
             self.taken.0 = waited;
         }
-        self.taken.1 += receivers;
+        self.taken.1 = self.taken.1.saturating_add(receivers);
     }
 
     fn record_taken(&mut self) {
         let (latency, count) = std::mem::take(&mut self.taken);
         if count > 0 {
             self.latency.saturating_record_n(latency, count); // longer than an hour is an hour
+        }
+    }
+
+    /// So many bytes came that are as they should be.
+    pub fn right(&mut self, bytes: usize) {
+        self.right_bytes += bytes as u64;
+    }
+
+    /// How many that were so far: as long as this grows, the run goes on.
+    pub fn right_bytes(&self) -> u64 {
+        self.right_bytes
+    }
+
+    /// A message was made that was due then.
+    pub fn made(&mut self, due: Instant, now: Instant) {
+        if self.is_measured(due) {
+            self.lateness.saturating_record(now.since(due).as_micros() as u64);
         }
     }
 
@@ -176,6 +197,11 @@ impl Figures {
         &self.latency
     }
 
+    /// Microseconds from due to made, of every message that was due within the measured time: the tester's own.
+    pub fn lateness(&self) -> &Histogram<u64> {
+        &self.lateness
+    }
+
     /// Deliveries in each stretch of the measured time, and how long a stretch is. The last one may be shorter.
     pub fn over_time(&self) -> (&[u64], Duration) {
         (&self.over_time, self.stretch)
@@ -203,6 +229,10 @@ impl Figures {
     fn stretch_at(&self, now: Instant) -> usize {
         (now.since(self.from).as_micros() / self.stretch.as_micros()) as usize // a run has few stretches
     }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(LONGEST, 3).expect("an hour in three digits can be counted")
 }
 
 impl Default for Figures {

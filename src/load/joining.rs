@@ -4,16 +4,17 @@
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::link::{Link, Stage};
+use super::maker::Occasion;
 use super::plan::LoadError;
 use super::receiver::Receiver;
 use super::{Load, PATIENCE};
 use crate::protocol::Token;
 use crate::server::Stack;
 use crate::time::Instant;
-use crate::wire::decoder::DecoderLimits;
-use crate::wire::frame::MAX_PAYLOAD;
-use crate::wire::{Command, Decoder, Frame};
+use crate::wire::{DecodeError, Decoder};
 
 /// Peers that may be on their way into the room at once: fewer than a listener's backlog, or some would wait for
 /// the retransmission of their SYN.
@@ -82,33 +83,40 @@ impl<S: Stack> Load<S> {
 
     /// The connection is there: is it in the room?
     pub(super) fn greet(&mut self, peer: u32) {
-        let limits = DecoderLimits { magic: self.plan.magic, max_payload: MAX_PAYLOAD, max_skip: 0 };
+        let ping = self.run.maker.ping(Occasion::Arrival, peer);
         let link = &mut self.links[peer as usize];
-        link.stage = Stage::Greeting(Box::new(Decoder::new(limits)));
-        let ping = Frame::encode(self.plan.magic, Command::PING, &u64::from(peer).to_le_bytes());
-        link.queue(ping.into_bytes().into_owned().into());
+        link.stage = Stage::Greeting(Box::new(Decoder::new(self.run.maker.decoder_limits())));
+        link.queue(Bytes::copy_from_slice(&ping));
     }
 
     /// Something came for a peer that is not in the room yet. What is left of it once it is.
-    pub(super) fn answered<'b>(&mut self, peer: u32, mut bytes: &'b [u8]) -> Result<&'b [u8], LoadError> {
+    pub(super) fn answered<'b>(&mut self, peer: u32, mut bytes: &'b [u8]) -> &'b [u8] {
+        let pong = self.run.maker.pong(Occasion::Arrival, peer);
         let link = &mut self.links[peer as usize];
-        while let Stage::Greeting(decoder) = &mut link.stage {
+        while let Stage::Greeting(decoder) = &mut link.stage
+            && !bytes.is_empty()
+        {
             match decoder.decode(&mut bytes) {
-                Ok(None) => return Ok(bytes),
-                Ok(Some(frame)) if frame.command() == Command::PONG => {
+                Ok(Some(frame)) if frame.as_bytes() == pong => {
                     link.stage = Stage::Talking;
                     self.joining.joined += 1;
+                    self.last_news = self.now;
                 }
-                Ok(Some(_)) => {} // others may be talking in that room
-                Err(_) => return Err(self.not_admitted(peer)),
+                // others may be talking in that room
+                Err(DecodeError::Oversize { .. }) => decoder.abandon(),
+                Ok(_) | Err(_) => {}
             }
         }
-        Ok(bytes)
+        bytes
     }
 
     /// A connection ended before it was in the room.
     pub(super) fn turned_away(&self, peer: u32, error: Option<io::Error>) -> LoadError {
         match (&self.links[peer as usize].stage, error) {
+            (Stage::Talking, _) => {
+                let (to, peers) = (self.plan.to, self.plan.peers);
+                LoadError::CutOff { peer: peer + 1, peers, to, joined: self.joining.joined }
+            }
             (Stage::Connecting, Some(error)) if error.kind() != io::ErrorKind::ConnectionReset => {
                 self.cannot_connect(peer, error)
             }

@@ -92,6 +92,21 @@ impl Ledger {
         Arrival::Late
     }
 
+    /// Of this sender's messages, of which there are so many, nothing more comes. Those that it leaves missing.
+    pub fn close(&mut self, sender: u32, made: u64) -> Range<u64> {
+        let missing = self.outstanding(sender, made);
+        if !missing.is_empty() {
+            self.gaps.insert((sender, missing.start), missing.end);
+            self.next[sender as usize] = missing.end;
+        }
+        missing
+    }
+
+    /// How many messages of this sender's were due, if none is still to come.
+    pub fn seen(&self, sender: u32) -> u64 {
+        self.next[sender as usize]
+    }
+
     /// What has come so far.
     pub fn counts(&self) -> &Counts {
         &self.counts

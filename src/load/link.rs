@@ -39,8 +39,8 @@ pub enum Stage {
     Greeting(Box<Decoder>),
     /// In the room.
     Talking,
-    /// Out again, with so much made by all senders but itself until then.
-    Gone(u64),
+    /// Out again.
+    Gone,
 }
 
 impl<T> Link<T> {
@@ -79,10 +79,11 @@ impl<T> Link<T> {
         matches!(self.stage, Stage::Talking)
     }
 
-    /// Sends what the socket takes.
-    pub fn flush<S: Stack<Stream = T>>(&mut self, stack: &mut S) -> io::Result<()> {
+    /// Sends what the socket takes. How much.
+    pub fn flush<S: Stack<Stream = T>>(&mut self, stack: &mut S) -> io::Result<usize> {
+        let mut sent = 0;
         while self.is_writable && !self.outbox.is_empty() {
-            let Some(stream) = &mut self.stream else { return Ok(()) };
+            let Some(stream) = &mut self.stream else { break };
             let parts: ArrayVec<Part<'_>, WRITE_PARTS> = self.outbox.parts().take(WRITE_PARTS).collect();
             let offered: usize = parts.iter().map(Part::len).sum();
             let written = stack.write(stream, &parts);
@@ -91,11 +92,20 @@ impl<T> Link<T> {
                 Ok(len) => {
                     self.is_writable = len == offered;
                     assert_eq!(self.outbox.sent(len).beyond, 0, "the stack sent more than it was given");
+                    sent += len;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_writable = false,
-                Err(error) => return Err(error),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => self.is_writable = false,
+                    io::ErrorKind::Interrupted => {}
+                    _ => return Err(error),
+                },
             }
         }
-        Ok(())
+        Ok(sent)
+    }
+
+    /// Nothing more goes out. How many bytes that leaves unsent.
+    pub fn drop_unsent(&mut self) -> usize {
+        std::mem::take(&mut self.outbox).unsent()
     }
 }

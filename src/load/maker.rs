@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 use bytes::{BufMut, BytesMut};
 
 use crate::rng::Rng;
-use crate::wire::{Checksum, Command, Header, Magic};
+use crate::wire::decoder::DecoderLimits;
+use crate::wire::{Checksum, Command, Frame, Header, Magic};
 
 /// Fewest bytes of a payload: what says whose it is.
 pub const SMALLEST_PAYLOAD: u32 = 16;
@@ -20,6 +21,15 @@ pub struct MessageId {
     pub sender: u32,
     /// Its how-many-eth, from 0.
     pub number: u64,
+}
+
+/// When a peer asks the relay for a sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// When it has come.
+    Arrival,
+    /// When it has sent and received everything.
+    Farewell,
 }
 
 /// Makes messages, the same again whenever it is asked.
@@ -73,6 +83,36 @@ impl Maker {
         (word(Header::LEN) == self.tag()).then(|| MessageId { sender: word(Header::LEN + 4), number })
     }
 
+    /// Asks the relay whether a peer is in its room, or whether it has sent that peer everything. No two of these
+    /// are alike.
+    pub fn ping(&self, occasion: Occasion, peer: u32) -> [u8; HEAD_LEN] {
+        self.probe(Command::PING, occasion, peer)
+    }
+
+    /// The relay's answer.
+    pub fn pong(&self, occasion: Occasion, peer: u32) -> [u8; HEAD_LEN] {
+        self.probe(Command::PONG, occasion, peer)
+    }
+
+    /// The answer to a peer's last ping.
+    pub fn farewell(&self, peer: u32) -> [u8; HEAD_LEN] {
+        self.pong(Occasion::Farewell, peer)
+    }
+
+    fn probe(&self, command: Command, occasion: Occasion, peer: u32) -> [u8; HEAD_LEN] {
+        let mut payload = [0; SMALLEST_PAYLOAD as usize];
+        payload[..8].copy_from_slice(&self.seed.to_le_bytes());
+        payload[8..12].copy_from_slice(&peer.to_le_bytes());
+        payload[12..].copy_from_slice(&(occasion as u32).to_le_bytes());
+        let frame = Frame::encode(self.magic, command, &payload);
+        *frame.as_bytes().first_chunk().expect("a header and its payload")
+    }
+
+    /// What a stream of this run may hold: nothing is larger than what was asked for.
+    pub fn decoder_limits(&self) -> DecoderLimits {
+        DecoderLimits { magic: self.magic, max_payload: *self.sizes.end(), max_skip: u64::MAX }
+    }
+
     /// What tells this run's messages from others'.
     fn tag(&self) -> u32 {
         self.seed as u32 ^ (self.seed >> 32) as u32
@@ -92,7 +132,6 @@ impl Maker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::decoder::DecoderLimits;
     use crate::wire::{Decoder, Network};
     use std::collections::BTreeSet;
 

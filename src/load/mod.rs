@@ -2,7 +2,8 @@
 //! must get; knows no kernel, no terminal and no file.
 //!
 //! ```text
-//!   Joining ─ everybody's ping is answered ─→ WarmingUp ─→ Measuring ─→ Draining ─ nothing is under way ─→ Over
+//!   Joining ─ everybody's ping is answered ─→ WarmingUp ─→ Measuring ─→ Draining ─ nothing is under way ─→ Parting
+//!     ─ everybody's last ping is answered ─→ Over
 //!
 //!   one turn:  wait → read, and compare with the tape → make what is due → write
 //! ```
@@ -11,6 +12,7 @@ mod figures;
 mod joining;
 mod ledger;
 mod link;
+mod lost;
 mod maker;
 mod pace;
 mod plan;
@@ -22,6 +24,8 @@ mod tape;
 
 use std::collections::VecDeque;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 pub use figures::{FAULTS_TOLD, Fault, FaultKind};
 pub use ledger::Counts;
@@ -35,7 +39,7 @@ use crate::time::Instant;
 use figures::Figures;
 use joining::Joining;
 use link::Link;
-use maker::Maker;
+use maker::{Maker, Occasion};
 use receiver::Run;
 use sending::Sending;
 use tape::Tape;
@@ -79,6 +83,8 @@ pub enum Phase {
     Measuring,
     /// Nothing more is sent; what is under way still comes.
     Draining,
+    /// Everything is there; a last ping shows whether anything else comes.
+    Parting,
     /// There is a report.
     Over,
 }
@@ -106,7 +112,7 @@ impl<S: Stack> Load<S> {
         let now = stack.now();
         Self {
             stack,
-            run: Run { maker, tape, figures: Figures::new(), magic: plan.magic },
+            run: Run { maker, tape, figures: Figures::new() },
             links: Vec::with_capacity(plan.peers as usize),
             ready: Vec::new(),
             readers: VecDeque::new(),
@@ -184,11 +190,10 @@ impl<S: Stack> Load<S> {
         let of_phase = match self.phase {
             Phase::Joining if self.joining.can_begin_another() => Some(Instant::START),
             Phase::Draining if self.run.tape.under_way() == 0 => Some(Instant::START),
-            Phase::Joining | Phase::Draining | Phase::Over => None,
+            Phase::Joining | Phase::Draining | Phase::Parting | Phase::Over => None,
             Phase::WarmingUp | Phase::Measuring => self.sending.wake_up(&self.plan, self.phase),
         };
-        let waits = self.phase == Phase::Joining || self.run.tape.under_way() > 0;
-        let patience = waits.then(|| self.last_news + PATIENCE);
+        let patience = self.is_waiting().then(|| self.last_news + PATIENCE);
         [until, of_phase, patience].into_iter().flatten().min()
     }
 
@@ -201,13 +206,16 @@ impl<S: Stack> Load<S> {
         }
         let has_given_up = self.gave_up.is_some();
         match self.phase {
+            Phase::WarmingUp | Phase::Measuring if has_given_up => self.drain(),
             Phase::WarmingUp if self.now >= self.sending.start() + self.plan.warmup => {
                 self.phase = Phase::Measuring;
             }
-            Phase::Measuring if self.is_measured() || has_given_up => self.drain(),
-            Phase::WarmingUp if has_given_up => self.drain(),
-            Phase::Draining if has_given_up || self.run.tape.under_way() == 0 => self.end(),
-            Phase::Joining | Phase::WarmingUp | Phase::Measuring | Phase::Draining | Phase::Over => {}
+            Phase::Measuring if self.is_measured() => self.drain(),
+            Phase::Draining if has_given_up => self.end(),
+            Phase::Draining if self.run.tape.under_way() == 0 => self.take_leave(),
+            Phase::Parting if has_given_up || self.have_all_parted() => self.end(),
+            Phase::Joining | Phase::WarmingUp | Phase::Measuring => {}
+            Phase::Draining | Phase::Parting | Phase::Over => {}
         }
     }
 
@@ -216,7 +224,7 @@ impl<S: Stack> Load<S> {
             Some(GaveUp::Faults)
         } else if self.sending.gone() >= self.plan.receivers() {
             Some(GaveUp::Alone)
-        } else if self.run.tape.under_way() > 0 && self.now >= self.last_news + PATIENCE {
+        } else if self.is_waiting() && self.now >= self.last_news + PATIENCE {
             Some(GaveUp::Silence)
         } else {
             None
@@ -236,11 +244,35 @@ impl<S: Stack> Load<S> {
         self.run.figures.measure(self.now + self.plan.warmup, self.plan.duration);
     }
 
+    /// Whether something is to come, whatever is sent.
+    fn is_waiting(&self) -> bool {
+        self.run.tape.under_way() > 0 || matches!(self.phase, Phase::Joining | Phase::Parting)
+    }
+
     /// Nothing more is made.
     fn drain(&mut self) {
         self.phase = Phase::Draining;
         self.run.figures.stop(self.now);
-        self.charge_what_was_never_sent();
+        let end = self.sending.start() + self.plan.warmup + self.plan.duration;
+        self.charge_what_was_never_sent(end.min(self.now));
+    }
+
+    /// Everything has come. Whether anything else comes is known once a last ping is answered: whatever the relay
+    /// sent before that comes before it.
+    fn take_leave(&mut self) {
+        self.phase = Phase::Parting;
+        self.last_news = self.now;
+        for peer in 0..self.plan.peers {
+            if self.links[peer as usize].is_talking() {
+                let ping = self.run.maker.ping(Occasion::Farewell, peer);
+                self.links[peer as usize].queue(Bytes::copy_from_slice(&ping));
+                self.flush(peer);
+            }
+        }
+    }
+
+    fn have_all_parted(&self) -> bool {
+        self.links.iter().all(|link| !link.is_talking() || link.receiver.has_parted())
     }
 
     /// What has not come until now will not: it has waited so long at least.
@@ -248,6 +280,16 @@ impl<S: Stack> Load<S> {
         self.phase = Phase::Over;
         for (due, lacking) in self.run.tape.lacking() {
             self.run.figures.waited(due, self.now, lacking.into());
+        }
+        for sender in 0..self.plan.senders {
+            let unsent = self.links[sender as usize].drop_unsent();
+            let count = self.run.tape.retract(sender, unsent);
+            self.sending.were_never_sent(count);
+        }
+        let made: Vec<u64> = (0..self.plan.senders).map(|sender| self.run.tape.made(sender)).collect();
+        for link in self.links.iter_mut().filter(|link| link.is_talking()) {
+            link.receiver.finish(&mut self.run);
+            link.receiver.leave((0..).zip(made.iter().copied()), &mut self.run);
         }
     }
 }

@@ -28,18 +28,31 @@ impl Pace {
         }
     }
 
-    /// How many more may be due now, when `made` have been made and `under_way` of them are not yet
-    /// delivered to all.
-    pub fn allowance(self, start: Instant, now: Instant, made: u64, under_way: u64) -> u64 {
+    /// How many messages are due at a moment or were before it, all in all, in an open loop.
+    pub fn due_by(self, start: Instant, now: Instant) -> u64 {
         match self {
             Self::Rate(rate) => {
                 let elapsed = u128::from(now.as_micros().saturating_sub(start.as_micros()));
                 let due = elapsed * u128::from(rate.get()) / 1_000_000 + 1;
-                u64::try_from(due).unwrap_or(u64::MAX).saturating_sub(made)
+                u64::try_from(due).unwrap_or(u64::MAX)
             }
+            Self::Window(_) => 0,
+        }
+    }
+
+    /// How many more may be sent now, when so many are under way, in a closed loop.
+    pub fn allowance(self, under_way: u64) -> u64 {
+        match self {
+            Self::Rate(_) => 0,
             Self::Window(window) => window.get().saturating_sub(under_way),
         }
     }
+}
+
+/// Of the first `all` messages of an open loop, in which senders take turns, how many are this sender's.
+pub fn share(all: u64, sender: u32, senders: u32) -> u64 {
+    let (sender, senders) = (u64::from(sender), u64::from(senders));
+    all / senders + u64::from(all % senders > sender)
 }
 
 #[cfg(test)]
@@ -60,21 +73,19 @@ mod tests {
     fn a_rate_makes_each_message_due_at_its_own_moment() {
         let dues: Vec<_> = (0..4).map(|before| rate(3).due(START, before).unwrap()).collect();
         assert_eq!(dues, [at(0), at(333_334), at(666_667), at(1_000_000)]);
-        assert_eq!(rate(1000).allowance(START, at(0), 0, 0), 1, "the first one at once");
-        assert_eq!(rate(1000).allowance(START, at(999), 1, 0), 0);
-        assert_eq!(rate(1000).allowance(START, at(1000), 1, 0), 1);
-        assert_eq!(rate(1000).allowance(START, at(5000), 1, 7), 5, "a stall does not forgive what is due");
+        let by = |micros| rate(1000).due_by(START, at(micros));
+        assert_eq!([by(0), by(999), by(1000), by(5000)], [1, 1, 2, 6], "the first one at once");
     }
 
     #[test]
-    fn whatever_is_due_is_allowed_and_whatever_is_allowed_is_due() {
-        for per_second in [1, 3, 7, 1000, 999_999, 3_000_001] {
+    fn a_message_is_due_from_its_moment_on_and_not_before() {
+        for per_second in [1, 3, 7, 1000, 999_999, 3_000_001, 1_000_000_000] {
             let pace = rate(per_second);
             for before in [1, 2, 10, 12_345] {
                 let due = pace.due(START, before).unwrap();
-                assert!(pace.allowance(START, due, before, 0) > 0);
+                assert!(pace.due_by(START, due) > before);
                 let early = Instant::from_micros(due.as_micros() - 1);
-                assert_eq!(pace.allowance(START, early, before, 0), 0, "{before} at {per_second}/s");
+                assert!(pace.due_by(START, early) <= before, "{before} at {per_second}/s");
             }
         }
     }
@@ -82,9 +93,16 @@ mod tests {
     #[test]
     fn a_window_holds_so_many_and_no_more() {
         let pace = Pace::Window(NonZeroU64::new(64).unwrap());
-        assert_eq!(pace.allowance(START, at(0), 0, 0), 64);
-        assert_eq!(pace.allowance(START, at(9_999_999), 1000, 63), 1);
-        assert_eq!(pace.allowance(START, at(0), 1000, 64), 0);
+        assert_eq!([0, 63, 64, 65].map(|under_way| pace.allowance(under_way)), [64, 1, 0, 0]);
         assert_eq!(pace.due(START, 5), None);
+    }
+
+    #[test]
+    fn senders_take_turns() {
+        for all in 0..20 {
+            let shares: Vec<u64> = (0..3).map(|sender| share(all, sender, 3)).collect();
+            let counted = (0..3).map(|sender| (0..all).filter(|nth| nth % 3 == sender).count() as u64);
+            assert_eq!(shares, counted.collect::<Vec<_>>());
+        }
     }
 }

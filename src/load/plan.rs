@@ -70,6 +70,18 @@ pub enum LoadError {
         /// Where from.
         from: String,
     },
+    /// It was in the room, and was cut off before everybody was.
+    #[error("{to} cut peer {peer} of {peers} off when {joined} were in the room; its log says why")]
+    CutOff {
+        /// Which one, from 1.
+        peer: u32,
+        /// Of how many.
+        peers: u32,
+        /// Where.
+        to: SocketAddr,
+        /// How many were in.
+        joined: u32,
+    },
     /// It could, and there is no answer.
     #[error("{to} has answered the pings of {joined} of {peers} peers, and none for {} s more", .patience.as_secs())]
     NoAnswer {

@@ -68,29 +68,33 @@ impl<S: Stack> Load<S> {
             Ok(0) => self.over(peer, None),
             Ok(len) => {
                 link.is_readable = link.is_read_to_the_end || len == self.scratch.len();
-                self.received(peer, len)
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                link.is_readable = false;
+                self.received(peer, len);
                 Ok(())
             }
-            Err(error) => self.over(peer, Some(error)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => {
+                    link.is_readable = false;
+                    Ok(())
+                }
+                io::ErrorKind::Interrupted => Ok(()),
+                _ => self.over(peer, Some(error)),
+            },
         }
     }
 
-    fn received(&mut self, peer: u32, len: usize) -> Result<(), LoadError> {
+    fn received(&mut self, peer: u32, len: usize) {
         self.now = self.stack.now();
-        self.last_news = self.now;
         let scratch = std::mem::take(&mut self.scratch);
         let mut bytes = &scratch[..len];
         if !self.links[peer as usize].is_talking() {
-            bytes = self.answered(peer, bytes)?;
+            bytes = self.answered(peer, bytes);
         }
-        if !bytes.is_empty() {
-            self.links[peer as usize].receiver.received(self.now, bytes, &mut self.run);
+        let right = self.run.figures.right_bytes();
+        self.links[peer as usize].receiver.received(self.now, bytes, &mut self.run);
+        if self.run.figures.right_bytes() > right {
+            self.last_news = self.now; // what is wrong is none: it could go on for ever
         }
         self.scratch = scratch;
-        Ok(())
     }
 
     /// A connection is over. Before everybody is in that is the end of the run; afterwards it is one receiver less.
@@ -102,21 +106,17 @@ impl<S: Stack> Load<S> {
         Ok(())
     }
 
-    /// Nothing more comes to this one: nobody need wait for it.
-    pub(super) fn leave(&mut self, peer: u32) {
+    /// Nothing more comes to this one, nor from it: nobody need wait for that.
+    fn leave(&mut self, peer: u32) {
         let link = &mut self.links[peer as usize];
         let Some(stream) = link.stream.take() else { return };
         self.stack.close(stream);
-        let senders = (0..self.plan.senders).filter(|&sender| sender != peer);
-        let mut made = 0;
-        for sender in senders {
-            let of_sender = self.run.tape.made(sender);
-            made += of_sender;
-            for number in link.receiver.ledger().outstanding(sender, of_sender) {
-                self.run.tape.settle(super::MessageId { sender, number });
-            }
+        link.stage = Stage::Gone;
+        if peer < self.plan.senders {
+            self.run.tape.retract(peer, link.drop_unsent());
         }
-        link.stage = Stage::Gone(made);
+        let made: Vec<u64> = (0..self.plan.senders).map(|sender| self.run.tape.made(sender)).collect();
+        link.receiver.leave((0..).zip(made), &mut self.run);
         self.sending.one_has_gone();
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   bytes → Head: whose is it? ─ next of its sender's, and under way ─→ Body: the same bytes? ─→ came
-//!              │                                                          └─ no ─→ Passing: spoilt
+//!              ├─ the answer to the farewell ─→ Parted                    └─ no ─→ Passing: spoilt
 //!              └─ anything else ─→ Lost: the relay's own decoder looks for frames, and each is made again
 //! ```
 //!
@@ -14,12 +14,11 @@ use arrayvec::ArrayVec;
 
 use super::figures::{Fault, FaultKind, Figures};
 use super::ledger::{Arrival, Ledger};
+use super::lost::Lost;
 use super::maker::{HEAD_LEN, Maker, MessageId};
 use super::tape::Tape;
 use crate::time::Instant;
-use crate::wire::decoder::DecoderLimits;
-use crate::wire::frame::MAX_PAYLOAD;
-use crate::wire::{DecodeError, Decoder, Frame, Magic};
+use crate::wire::Frame;
 
 /// What all receivers of a run share.
 #[derive(Debug)]
@@ -30,8 +29,6 @@ pub struct Run {
     pub tape: Tape,
     /// What is measured.
     pub figures: Figures,
-    /// What frames begin with.
-    pub magic: Magic,
 }
 
 /// One receiver.
@@ -53,44 +50,59 @@ enum Place {
     Passing(usize),
     /// Something odd has come.
     Lost(Box<Lost>),
-}
-
-/// The long way.
-#[derive(Debug)]
-struct Lost {
-    decoder: Decoder,
-    /// Bytes it had skipped when the last frame came.
-    skipped: u64,
+    /// Everything has come: the farewell was answered, and nothing was due after it.
+    Parted,
 }
 
 impl Receiver {
     /// Receiver number `me`, who gets what the other of so many senders send.
     pub fn new(me: u32, senders: usize) -> Self {
-        Self { me, ledger: Ledger::new(senders), place: Place::Head(ArrayVec::new()) }
+        Self { me, ledger: Ledger::new(senders), place: Place::START }
     }
 
     /// Bytes have come now.
     pub fn received(&mut self, now: Instant, mut bytes: &[u8], run: &mut Run) {
         run.figures.at(now);
         while !bytes.is_empty() {
-            match &mut self.place {
-                Place::Head(held) if held.is_empty() && bytes.len() >= HEAD_LEN => {
-                    bytes = self.begin(bytes, run)
-                }
-                Place::Head(_) => bytes = self.hold(bytes, run),
+            bytes = match &mut self.place {
+                Place::Head(held) if held.is_empty() && bytes.len() >= HEAD_LEN => self.begin(bytes, run),
+                Place::Head(_) => self.hold(bytes, run),
                 Place::Body(id, at) => {
                     let (id, at) = (*id, *at);
-                    bytes = self.compare(id, at, bytes, run);
+                    self.compare(id, at, bytes, run)
                 }
-                Place::Passing(left) => {
-                    let here = bytes.len().min(*left);
-                    bytes = &bytes[here..];
-                    *left -= here;
-                    if *left == 0 {
-                        self.place = Place::Head(ArrayVec::new());
-                    }
+                Place::Passing(_) => self.pass(bytes),
+                Place::Lost(_) => self.search(bytes, run),
+                Place::Parted => {
+                    self.lose(&[], run); // nothing was to come
+                    bytes
                 }
-                Place::Lost(_) => return self.decode(bytes, run),
+            };
+        }
+    }
+
+    /// Nothing more comes; what has come of something that is no message of ours is wrong.
+    pub fn finish(&mut self, run: &mut Run) {
+        let has_loose_end = match &self.place {
+            Place::Head(held) => !held.is_empty(),
+            Place::Lost(lost) => lost.has_loose_end(),
+            Place::Body(..) | Place::Passing(_) | Place::Parted => false, // missing, spoilt, or fine
+        };
+        if has_loose_end {
+            self.wrong(None, run);
+        }
+    }
+
+    /// Whether the farewell was answered.
+    pub fn has_parted(&self) -> bool {
+        matches!(self.place, Place::Parted)
+    }
+
+    /// It has left, with so many messages made by each sender: what it has not got it never will.
+    pub fn leave(&mut self, made: impl Iterator<Item = (u32, u64)>, run: &mut Run) {
+        for (sender, made) in made.filter(|&(sender, _)| sender != self.me) {
+            for number in self.ledger.close(sender, made) {
+                run.tape.settle(MessageId { sender, number });
             }
         }
     }
@@ -113,6 +125,7 @@ impl Receiver {
         let (head, rest) = bytes.split_first_chunk().expect("a whole head");
         match self.expected(head, run) {
             Some(id) => self.compare(id, HEAD_LEN, rest, run),
+            None if *head == run.maker.farewell(self.me) => self.part(rest),
             None => {
                 self.lose(&[], run);
                 bytes
@@ -128,6 +141,7 @@ impl Receiver {
         let Ok(head) = held.clone().into_inner() else { return rest };
         match self.expected(&head, run) {
             Some(id) => self.compare(id, HEAD_LEN, rest, run),
+            None if head == run.maker.farewell(self.me) => self.part(rest),
             None => {
                 self.lose(&head, run);
                 rest
@@ -138,75 +152,72 @@ impl Receiver {
     /// Compares what has come with the message it belongs to and those made with it. What is left of the bytes.
     fn compare<'b>(&mut self, id: MessageId, at: usize, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
         let wanted = &run.tape.from(id).expect("a message this receiver lacks is under way")[at..];
-        let (here, rest) = bytes.split_at(wanted.len().min(bytes.len()));
-        if *here == wanted[..here.len()] {
-            self.came(id, at, here, run);
-            return rest;
-        }
-        self.compare_one(id, at, bytes, run)
-    }
-
-    /// The same with this message alone: another sender's may follow.
-    fn compare_one<'b>(&mut self, id: MessageId, at: usize, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
-        let (frame, _) = run.tape.get(id).expect("a message this receiver lacks is under way");
-        let wanted = &frame[at..];
-        let (here, rest) = bytes.split_at(wanted.len().min(bytes.len()));
-        if *here == wanted[..here.len()] {
-            self.came(id, at, here, run);
-        } else {
-            self.spoilt(id, wanted.len() - here.len(), run);
-        }
-        rest
-    }
-
-    /// These bytes are as they should be, from so far into this message on.
-    fn came(&mut self, id: MessageId, at: usize, bytes: &[u8], run: &mut Run) {
+        let same = common_prefix(bytes, wanted);
+        let is_over = same == bytes.len() || same == wanted.len();
+        run.figures.right(same);
         let figures = &mut run.figures;
-        let each = |due, len| figures.delivered(due, len);
-        let (count, beyond) = run.tape.settle_run(id, at + bytes.len(), each);
+        let (count, beyond) = run.tape.settle_run(id, at + same, |due, len| figures.delivered(due, len));
         self.ledger.came_in_order(id, count);
-        self.place = if beyond >= HEAD_LEN {
-            Place::Body(MessageId { number: id.number + count, ..id }, beyond)
-        } else {
-            // it may as well become another sender's
-            Place::Head(bytes[bytes.len() - beyond..].iter().copied().collect())
-        };
+        let id = MessageId { number: id.number + count, ..id };
+        if beyond < HEAD_LEN {
+            // whose it is cannot be said yet: it may as well become another sender's
+            self.place = Place::START;
+            let rest = &bytes[same - beyond..];
+            return if is_over && beyond > 0 { self.hold(rest, run) } else { rest };
+        }
+        if is_over {
+            self.place = Place::Body(id, beyond);
+            return &bytes[same..];
+        }
+        self.spoilt(id, beyond, &bytes[same..], run)
     }
 
-    /// The message began as it should and went on otherwise; so many bytes of it are to come.
-    fn spoilt(&mut self, id: MessageId, left: usize, run: &mut Run) {
+    /// The message began as it should, so many bytes of it, and went on otherwise.
+    fn spoilt<'b>(&mut self, id: MessageId, right: usize, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
+        let (frame, _) = run.tape.get(id).expect("a message this receiver lacks is under way");
+        self.place = Place::Passing(frame.len() - right);
         self.ledger.came_spoilt(id);
         run.tape.settle(id);
         run.figures.fault(self.fault(FaultKind::Wrong, Some(id)));
-        self.place = if left > 0 { Place::Passing(left) } else { Place::Head(ArrayVec::new()) };
+        self.pass(bytes)
     }
 
-    /// From here on the decoder looks for frames, from these bytes on.
-    fn lose(&mut self, seen: &[u8], run: &mut Run) {
-        // what a tester may be given is bounded by what it asked to be sent, whatever the relay makes of it
-        let limits = DecoderLimits { magic: run.magic, max_payload: MAX_PAYLOAD, max_skip: u64::MAX };
-        self.place = Place::Lost(Box::new(Lost { decoder: Decoder::new(limits), skipped: 0 }));
-        self.decode(seen, run);
+    /// What is left of the bytes behind a message that is wrong already.
+    fn pass<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let Place::Passing(left) = &mut self.place else { unreachable!("only who is passing passes") };
+        let here = bytes.len().min(*left);
+        *left -= here;
+        if *left == 0 {
+            self.place = Place::START;
+        }
+        &bytes[here..]
     }
 
-    fn decode(&mut self, mut bytes: &[u8], run: &mut Run) {
-        loop {
-            let Place::Lost(lost) = &mut self.place else { unreachable!("only who is lost decodes") };
-            let decoded = lost.decoder.decode(&mut bytes);
-            let has_skipped = lost.decoder.skipped() > lost.skipped && !matches!(decoded, Ok(None));
-            lost.skipped = if has_skipped { lost.decoder.skipped() } else { lost.skipped };
-            if matches!(decoded, Err(DecodeError::Oversize { .. })) {
-                lost.decoder.abandon(); // what it claims may never come
-            }
-            if has_skipped {
-                self.wrong(None, run);
-            }
-            match decoded {
-                Ok(None) => return,
-                Ok(Some(frame)) => self.judge(&frame, run),
-                Err(_) => self.wrong(None, run),
+    fn part<'b>(&mut self, rest: &'b [u8]) -> &'b [u8] {
+        self.place = Place::Parted;
+        rest
+    }
+
+    /// From here on the decoder looks for frames, beginning with what was held.
+    fn lose(&mut self, held: &[u8], run: &mut Run) {
+        self.place = Place::Lost(Box::new(Lost::beginning(run.maker.decoder_limits())));
+        self.search(held, run);
+    }
+
+    /// Looks for frames in all of the bytes, or up to the answer to the farewell. What is left of them.
+    fn search<'b>(&mut self, mut bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
+        while let Place::Lost(lost) = &mut self.place
+            && !bytes.is_empty()
+        {
+            let found = lost.next(&mut bytes);
+            (0..found.wrong).for_each(|_| self.wrong(None, run));
+            match found.frame {
+                Some(frame) if frame.as_bytes() == run.maker.farewell(self.me) => self.place = Place::Parted,
+                Some(frame) => self.judge(&frame, run),
+                None => {}
             }
         }
+        bytes
     }
 
     /// A valid frame: is it one that was sent, and when?
@@ -218,6 +229,7 @@ impl Receiver {
         match self.ledger.came(id) {
             Arrival::Next(overtaken) => {
                 let (frame, due) = run.tape.get(id).expect("a message this receiver lacked is under way");
+                run.figures.right(frame.len());
                 run.figures.delivered(due, frame.len());
                 run.tape.settle(id);
                 if !overtaken.is_empty() {
@@ -242,12 +254,32 @@ impl Receiver {
     }
 }
 
+impl Place {
+    /// Between frames, nothing held.
+    const START: Self = Self::Head(ArrayVec::new_const());
+}
+
+/// How many bytes are the same from the front on.
+fn common_prefix(one: &[u8], other: &[u8]) -> usize {
+    /// Bytes compared at once, so that the one that differs is looked for among few.
+    const BLOCK: usize = 256;
+    let len = one.len().min(other.len());
+    let (one, other) = (&one[..len], &other[..len]);
+    if one == other {
+        return len; // nearly always
+    }
+    let mut blocks = one.chunks(BLOCK).zip(other.chunks(BLOCK));
+    let same = blocks.position(|(one, other)| one != other).unwrap_or(0) * BLOCK;
+    let rest = one[same..].iter().zip(&other[same..]);
+    same + rest.take_while(|(one, other)| one == other).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::load::ledger::Counts;
     use crate::load::tape::Recorded;
-    use crate::wire::Network;
+    use crate::wire::{Magic, Network};
 
     const SENDERS: usize = 2;
     const MAGIC: Magic = Network::PRIVATE.magic;
@@ -255,7 +287,7 @@ mod tests {
     /// Two senders' messages in turns, sent to one receiver; frames in the order they were made.
     fn sent(messages: u64, sizes: std::ops::RangeInclusive<u32>) -> (Run, Vec<Vec<u8>>) {
         let maker = Maker::new(42, MAGIC, "msg".parse().unwrap(), sizes);
-        let mut run = Run { maker, tape: Tape::new(SENDERS), figures: Figures::new(), magic: MAGIC };
+        let mut run = Run { maker, tape: Tape::new(SENDERS), figures: Figures::new() };
         run.figures.measure(Instant::START, std::time::Duration::from_secs(1));
         let ids = (0..messages).flat_map(|number| (0..SENDERS as u32).map(move |sender| (sender, number)));
         let frame = |(sender, number)| run.maker.frame(MessageId { sender, number }).to_vec();
@@ -352,6 +384,45 @@ mod tests {
         let expected = Counts { came: 9, wrong: 1, ..Counts::default() };
         for place in [0, 5, 20, 24, 28, 33] {
             check(|frames| frames[4][place] ^= 1, expected, &[(0, 2)], &[FaultKind::Wrong]);
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_in_a_length_is_wrong_and_costs_no_more_than_the_next_message() {
+        for place in 16..20 {
+            for bit in 0..8 {
+                let (mut run, mut frames) = sent(5, 50..=60);
+                frames[4][place] ^= 1 << bit;
+                let receiver = receive(&mut run, &frames.concat(), 1000);
+                let counts = receiver.ledger().counts();
+                assert!(counts.came >= 8 && counts.wrong == 1, "bit {bit} of byte {place}: {counts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn junk_is_told_at_once_and_is_no_progress() {
+        let (mut run, _) = sent(5, 16..=16);
+        let mut receiver = Receiver::new(9, SENDERS);
+        for _ in 0..100 {
+            receiver.received(Instant::START, &[0; 1000], &mut run);
+            assert_eq!((receiver.ledger().counts().wrong, run.figures.right_bytes()), (1, 0));
+        }
+    }
+
+    #[test]
+    fn behind_the_answer_to_the_farewell_nothing_may_come() {
+        for (extra, wrong) in [(0, 0), (1, 1), (100, 1)] {
+            let (mut run, frames) = sent(5, 16..=100);
+            let mut stream = frames.concat();
+            stream.extend_from_slice(&run.maker.farewell(9));
+            let receiver = receive(&mut run, &stream, 33);
+            assert!(receiver.has_parted());
+            stream.extend(vec![7; extra]);
+            let (mut run, _) = sent(5, 16..=100);
+            let mut receiver = receive(&mut run, &stream, 33);
+            receiver.finish(&mut run);
+            assert_eq!(*receiver.ledger().counts(), Counts { came: 10, wrong, ..Counts::default() });
         }
     }
 

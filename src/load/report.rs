@@ -31,6 +31,8 @@ pub struct Report {
     /// Microseconds from due to delivered, of all that was due within that time. What was under way when the run
     /// was given up counts with the time it had waited.
     pub latency: Histogram<u64>,
+    /// Microseconds from due to made, of all that was due within that time: the tester's own share of the latency.
+    pub lateness: Histogram<u64>,
     /// Deliveries in each stretch of that time.
     pub over_time: Vec<u64>,
     /// How long a stretch is.
@@ -85,19 +87,8 @@ impl Report {
         joined_in: Duration,
         gave_up: Option<GaveUp>,
     ) -> Self {
-        let sent = sent_by_each(&plan, run, links);
-        let sent_by_all: u64 = sent.iter().sum();
-        let account = |(me, link): (usize, &Link<T>)| {
-            let due = match link.stage {
-                Stage::Gone(made) => made,
-                Stage::Connecting | Stage::Greeting(_) | Stage::Talking => {
-                    sent_by_all - sent.get(me).copied().unwrap_or(0)
-                }
-            };
-            let counts = *link.receiver.ledger().counts();
-            let cut_off = u64::from(matches!(link.stage, Stage::Gone(_)));
-            Account { due, counts, missing: due.saturating_sub(counts.came + counts.spoilt), cut_off }
-        };
+        let accounts = (0..).zip(links).map(|(me, link)| account(me, link, &plan)).collect();
+        let lateness = run.figures.lateness().clone();
         let latency = run.figures.latency().clone();
         let (over_time, stretch) = run.figures.over_time();
         Self {
@@ -110,10 +101,17 @@ impl Report {
             over_time: over_time.to_vec(),
             stretch,
             never_sent: sending.never_sent(),
-            accounts: links.iter().enumerate().map(account).collect(),
-            faults: faults(&plan, run, links, &sent),
+            lateness,
+            accounts,
+            faults: faults(run, links),
             plan,
         }
+    }
+
+    /// Whether it ran to its end, and everything came once, in order and as it was sent.
+    pub fn is_right(&self) -> bool {
+        let total = self.total();
+        self.gave_up.is_none() && total.is_right() && total.due > 0
     }
 
     /// All receivers' accounts in one.
@@ -138,22 +136,20 @@ fn per_second(count: u64, span: Duration) -> f64 {
     if span.is_zero() { 0.0 } else { count as f64 / span.as_secs_f64() }
 }
 
-/// What each sender made, without what its socket never took whole.
-fn sent_by_each<T>(plan: &Plan, run: &Run, links: &[Link<T>]) -> Vec<u64> {
-    let sent = |(sender, link): (u32, &Link<T>)| {
-        run.tape.made(sender) - run.tape.newest_within(sender, link.unsent())
-    };
-    (0..plan.senders).zip(links).map(sent).collect()
+/// What one receiver was due and got. When the run is over, or the receiver has left, what had not come is a gap.
+fn account<T>(me: u32, link: &Link<T>, plan: &Plan) -> Account {
+    let ledger = link.receiver.ledger();
+    let others = (0..plan.senders).filter(|&sender| sender != me);
+    let due = others.map(|sender| ledger.seen(sender)).sum();
+    let missing = ledger.gaps().map(|(_, gap)| gap.end - gap.start).sum();
+    let cut_off = u64::from(matches!(link.stage, Stage::Gone));
+    Account { due, counts: *ledger.counts(), missing, cut_off }
 }
 
 /// The first that came, and then the first that did not come.
-fn faults<T>(plan: &Plan, run: &Run, links: &[Link<T>], sent: &[u64]) -> Vec<Fault> {
-    let missing = (0..plan.peers).zip(links).flat_map(|(receiver, link)| {
-        let ledger = link.receiver.ledger();
-        let others = (0..plan.senders).filter(move |&sender| sender != receiver);
-        let behind = others.map(|sender| (sender, ledger.outstanding(sender, sent[sender as usize])));
-        let gaps = ledger.gaps().chain(behind).filter(|(_, gap)| !gap.is_empty());
-        gaps.map(move |(sender, gap)| Fault {
+fn faults<T>(run: &Run, links: &[Link<T>]) -> Vec<Fault> {
+    let missing = (0..).zip(links).flat_map(|(receiver, link)| {
+        link.receiver.ledger().gaps().map(move |(sender, gap)| Fault {
             receiver,
             kind: FaultKind::Missing,
             message: Some(MessageId { sender, number: gap.start }),

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::BytesMut;
 
 use super::maker::MessageId;
+use super::pace::{Pace, share};
 use super::plan::Plan;
 use super::tape::Recorded;
 use super::{Load, Phase};
@@ -15,19 +16,21 @@ use crate::time::Instant;
 const OUTBOX_BYTES: usize = 256 * 1024;
 /// Bytes that are made at once: one chunk for one write.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// Steps in which messages that were never sent are charged: of many that were due one after the other the same
+/// time is taken.
+const CHARGES: u64 = 10_000;
 
-/// Who is to send how much.
+/// Who is to send.
 #[derive(Debug)]
 pub struct Sending {
     start: Instant,
-    /// Messages given out to senders so far; in an open loop the schedule goes by it.
-    assigned: u64,
-    /// For each sender the messages that it has been given and has not made.
-    owed: Vec<u64>,
-    owed_in_all: u64,
-    /// Senders that owe something.
-    owing: VecDeque<u32>,
-    /// Whose turn is next.
+    /// Open loop: messages that were due when it was last looked.
+    due: u64,
+    /// Open loop: senders that have not made all they should have.
+    lagging: VecDeque<u32>,
+    /// Open loop: whether a sender is among these.
+    is_lagging: Vec<bool>,
+    /// Closed loop: whose turn is next.
     next: u32,
     /// Peers that have gone.
     gone: u32,
@@ -40,10 +43,9 @@ impl Sending {
     pub fn new(senders: u32) -> Self {
         Self {
             start: Instant::START,
-            assigned: 0,
-            owed: vec![0; senders as usize],
-            owed_in_all: 0,
-            owing: VecDeque::new(),
+            due: 0,
+            lagging: VecDeque::new(),
+            is_lagging: vec![false; senders as usize],
             next: 0,
             gone: 0,
             never_sent: 0,
@@ -65,13 +67,18 @@ impl Sending {
         self.never_sent
     }
 
+    /// So many more.
+    pub fn were_never_sent(&mut self, count: u64) {
+        self.never_sent = self.never_sent.saturating_add(count);
+    }
+
     /// When something is to be done next, if nothing comes.
     pub fn wake_up(&self, plan: &Plan, phase: Phase) -> Option<Instant> {
         let end_of_phase = match phase {
             Phase::WarmingUp => self.start + plan.warmup,
             _ => self.start + plan.warmup + plan.duration,
         };
-        Some(plan.pace.due(self.start, self.assigned).map_or(end_of_phase, |due| due.min(end_of_phase)))
+        Some(plan.pace.due(self.start, self.due).map_or(end_of_phase, |due| due.min(end_of_phase)))
     }
 
     /// One receiver fewer.
@@ -84,127 +91,137 @@ impl Sending {
         self.gone
     }
 
-    fn assign_to(&mut self, sender: u32) {
-        let owed = &mut self.owed[sender as usize];
-        if *owed == 0 {
-            self.owing.push_back(sender);
+    /// So many messages are due by now: their senders lag behind until they have made them.
+    fn note_due(&mut self, due: u64) {
+        let senders = self.is_lagging.len() as u64;
+        for nth in self.due..due.min(self.due + senders) {
+            let sender = (nth % senders) as u32; // no more senders than a u32 can say
+            if !std::mem::replace(&mut self.is_lagging[sender as usize], true) {
+                self.lagging.push_back(sender);
+            }
         }
-        *owed += 1;
-        self.owed_in_all += 1;
-        self.assigned += 1;
-    }
-
-    fn is_made(&mut self, sender: u32, count: u64) {
-        self.owed[sender as usize] -= count;
-        self.owed_in_all -= count;
-    }
-
-    fn pass_turn(&mut self) -> u32 {
-        let sender = self.next;
-        self.next = (sender + 1) % self.owed.len() as u32; // no more senders than a u32 can say
-        sender
+        self.due = due;
     }
 }
 
 impl<S: Stack> Load<S> {
-    /// Gives out what is due, and has it made and sent.
+    /// Makes and sends what is due.
     pub(super) fn send(&mut self) {
-        if matches!(self.phase, Phase::WarmingUp | Phase::Measuring) {
-            self.assign();
-            for _ in 0..self.sending.owing.len() {
-                let Some(sender) = self.sending.owing.pop_front() else { return };
-                self.make(sender);
-                if self.sending.owed[sender as usize] > 0 {
-                    self.sending.owing.push_back(sender);
-                }
+        if !matches!(self.phase, Phase::WarmingUp | Phase::Measuring) {
+            return;
+        }
+        match self.plan.pace {
+            Pace::Rate(_) => self.catch_up(self.now),
+            Pace::Window(_) => self.fill_window(),
+        }
+    }
+
+    /// Open loop: every sender makes what was due until then, as far as its socket is not far behind.
+    fn catch_up(&mut self, until: Instant) {
+        let due = self.plan.pace.due_by(self.sending.start, until);
+        self.sending.note_due(due);
+        for _ in 0..self.sending.lagging.len() {
+            let Some(sender) = self.sending.lagging.pop_front() else { return };
+            self.make(sender, self.owed(sender));
+            if self.owed(sender) > 0 {
+                self.sending.lagging.push_back(sender);
+            } else {
+                self.sending.is_lagging[sender as usize] = false;
             }
         }
     }
 
-    /// In an open loop senders take turns whatever becomes of them; in a closed loop those that can send.
-    fn assign(&mut self) {
-        let under_way = self.run.tape.under_way() + self.sending.owed_in_all;
-        let Sending { start, assigned, .. } = self.sending;
-        let mut allowance = self.plan.pace.allowance(start, self.now, assigned, under_way);
-        let is_open = self.plan.pace.due(start, 0).is_some();
+    /// Closed loop: whoever can send takes turns, a fair part of what is allowed at a time.
+    fn fill_window(&mut self) {
         let mut passed_over = 0;
-        while allowance > 0 && passed_over < self.plan.senders {
-            let sender = self.sending.pass_turn();
-            if is_open || self.can_send(sender) {
-                self.sending.assign_to(sender);
-                allowance -= 1;
-                passed_over = 0;
-            } else {
-                passed_over += 1;
+        while passed_over < self.plan.senders {
+            let allowance = self.plan.pace.allowance(self.run.tape.under_way());
+            if allowance == 0 {
+                return;
             }
+            let sender = self.sending.next;
+            self.sending.next = (sender + 1) % self.plan.senders;
+            let made = self.make(sender, allowance.div_ceil(self.plan.senders.into()));
+            passed_over = if made > 0 { 0 } else { passed_over + 1 };
         }
+    }
+
+    /// What a sender should have made by now and has not.
+    fn owed(&self, sender: u32) -> u64 {
+        share(self.sending.due, sender, self.plan.senders).saturating_sub(self.run.tape.made(sender))
     }
 
     fn can_send(&self, sender: u32) -> bool {
         let link = &self.links[sender as usize];
-        link.is_talking() && link.unsent() < OUTBOX_BYTES
+        link.is_talking() && link.unsent() < OUTBOX_BYTES && self.sending.gone < self.plan.receivers()
     }
 
-    /// Makes what a sender owes, as far as its socket is not far behind.
-    fn make(&mut self, sender: u32) {
-        while self.sending.owed[sender as usize] > 0 && self.can_send(sender) {
-            self.make_chunk(sender);
+    /// Makes at most so many messages, as far as the sender's socket is not far behind. How many.
+    fn make(&mut self, sender: u32, most: u64) -> u64 {
+        let mut made = 0;
+        while made < most && self.can_send(sender) {
+            made += self.make_chunk(sender, most - made);
             self.flush(sender);
         }
+        made
     }
 
-    fn make_chunk(&mut self, sender: u32) {
+    fn make_chunk(&mut self, sender: u32, most: u64) -> u64 {
         let first = self.run.tape.made(sender);
-        let owed = self.sending.owed[sender as usize];
         let mut bytes = BytesMut::new();
         let mut messages = Vec::new();
-        while bytes.len() < CHUNK_BYTES && (messages.len() as u64) < owed {
+        while bytes.len() < CHUNK_BYTES && (messages.len() as u64) < most {
             let id = MessageId { sender, number: first + messages.len() as u64 };
             self.run.maker.append(id, &mut bytes);
-            messages.push(Recorded { due: self.due(id), end: bytes.len() });
+            let due = self.due(id);
+            self.run.figures.made(due, self.now);
+            messages.push(Recorded { due, end: bytes.len() });
         }
-        self.sending.is_made(sender, messages.len() as u64);
         if self.run.tape.under_way() == 0 {
             self.last_news = self.now; // whoever has nothing to wait for was not kept waiting
         }
-        let bytes = bytes.freeze();
+        let (made, bytes) = (messages.len() as u64, bytes.freeze());
         self.links[sender as usize].queue(bytes.clone());
-        // the sender is there, and somebody else: else the run is hopeless, and nothing is made
         self.run.tape.record(sender, bytes, messages, self.plan.receivers() - self.sending.gone);
+        made
     }
 
     /// When a message should have been sent: by the schedule, in which senders take turns; else now.
     fn due(&self, id: MessageId) -> Instant {
-        let before = id.number * u64::from(self.plan.senders) + u64::from(id.sender);
+        let before = id.number.saturating_mul(self.plan.senders.into()).saturating_add(id.sender.into());
         self.plan.pace.due(self.sending.start, before).unwrap_or(self.now)
     }
 
     /// Sends what a peer's socket takes. If that fails the peer is gone: it will be read, and that says so too.
     pub(super) fn flush(&mut self, peer: u32) {
         let link = &mut self.links[peer as usize];
-        if link.flush(&mut self.stack).is_err() {
-            link.is_read_to_the_end = true;
-            link.is_readable = true;
-            self.queue_reader(peer);
+        match link.flush(&mut self.stack) {
+            Ok(0) => {}
+            Ok(_) => self.last_news = self.now,
+            Err(_) => {
+                link.is_read_to_the_end = true;
+                link.is_readable = true;
+                self.queue_reader(peer);
+            }
         }
     }
 
-    /// Nothing more is made; but what was due and has waited until now has waited so long at least.
-    pub(super) fn charge_what_was_never_sent(&mut self) {
+    /// Nothing more is made; but what was due before `end` and has waited until now has waited so long at least.
+    /// A sender that is gone is not waited for.
+    pub(super) fn charge_what_was_never_sent(&mut self, end: Instant) {
+        let Pace::Rate(_) = self.plan.pace else { return };
+        let last = Instant::from_micros(end.as_micros().saturating_sub(1));
+        self.sending.due = self.plan.pace.due_by(self.sending.start, last);
         let receivers = u64::from(self.plan.receivers().saturating_sub(self.sending.gone));
-        for sender in 0..self.plan.senders {
-            let first = self.run.tape.made(sender);
-            let owed = std::mem::take(&mut self.sending.owed[sender as usize]);
-            let is_open = self.plan.pace.due(self.sending.start, 0).is_some();
-            if is_open {
-                self.sending.never_sent += owed;
-                for number in first..first + owed {
-                    let due = self.due(MessageId { sender, number });
-                    self.run.figures.waited(due, self.now, receivers);
-                }
+        for sender in (0..self.plan.senders).filter(|&sender| self.links[sender as usize].is_talking()) {
+            let (first, owed) = (self.run.tape.made(sender), self.owed(sender));
+            self.sending.were_never_sent(owed);
+            let step = owed.div_ceil(CHARGES).max(1);
+            for number in (first..first + owed).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
+                let due = self.due(MessageId { sender, number });
+                let count = step.min(first + owed - number);
+                self.run.figures.waited(due, self.now, receivers.saturating_mul(count));
             }
         }
-        self.sending.owed_in_all = 0;
-        self.sending.owing.clear();
     }
 }

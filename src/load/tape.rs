@@ -142,12 +142,34 @@ impl Tape {
         self.under_way
     }
 
-    /// How many of the sender's newest messages lie, whole or in part, in the last `bytes` it was to send.
-    pub fn newest_within(&self, sender: u32, bytes: usize) -> u64 {
+    /// The last bytes of what the sender made will never be sent: messages that lie whole in them were not made.
+    /// How many.
+    pub fn retract(&mut self, sender: u32, bytes: usize) -> u64 {
+        let retracted = self.newest_within(sender, bytes);
+        let mut count = retracted;
+        let reel = &mut self.senders[sender as usize];
+        reel.made -= count;
+        while count > 0
+            && let Some(chunk) = reel.chunks.back_mut()
+        {
+            while count > 0 && chunk.messages.pop().is_some() {
+                count -= 1;
+                let was_lacked = chunk.lacking.pop().is_some_and(|lacking| lacking > 0);
+                chunk.lacked -= usize::from(was_lacked);
+                self.under_way -= u64::from(was_lacked);
+            }
+            if chunk.messages.is_empty() {
+                reel.chunks.pop_back();
+            }
+        }
+        retracted
+    }
+
+    fn newest_within(&self, sender: u32, bytes: usize) -> u64 {
         let chunks = self.senders[sender as usize].chunks.iter().rev();
         let mut left = bytes;
         let newest = chunks.flat_map(Chunk::lens_from_the_end).take_while(|len| {
-            let is_within = left > 0;
+            let is_within = *len <= left;
             left = left.saturating_sub(*len);
             is_within
         });
@@ -266,9 +288,23 @@ mod tests {
     }
 
     #[test]
-    fn unsent_bytes_are_so_many_messages() {
+    fn what_is_never_sent_was_never_made() {
+        let mut tape = tape_of(&[1, 2]);
+        assert_eq!(tape.retract(1, 19), 1, "one of them had begun");
+        assert_eq!((tape.made(1), tape.under_way()), (2, 2));
+        assert!(tape.get(id(1, 2)).is_none() && tape.get(id(1, 1)).is_some());
+        assert_eq!(tape.retract(1, 0), 0);
+        assert_eq!(tape.retract(1, 20), 2);
+        assert_eq!((tape.made(1), tape.under_way()), (0, 0));
+    }
+
+    #[test]
+    fn unsent_bytes_are_so_many_whole_messages() {
         let tape = tape_of(&[1, 2]);
         let within = |bytes| tape.newest_within(1, bytes);
-        assert_eq!([within(0), within(1), within(10), within(11), within(30)], [0, 1, 1, 2, 3]);
+        assert_eq!(
+            [within(0), within(9), within(10), within(19), within(29), within(30)],
+            [0, 0, 1, 1, 2, 3]
+        );
     }
 }

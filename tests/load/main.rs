@@ -127,6 +127,34 @@ fn a_closed_loop_that_stalls_asks_for_less() {
     assert!(report.latency.max() > SECOND / 2 - 10_000);
 }
 
+#[test]
+fn a_tester_that_oversleeps_the_end_is_charged_for_what_it_did_not_send() {
+    let habits = Habits { sleep: SECOND / 2..5 * SECOND, ..Habits::default() };
+    let report = run(habits, plan(rate(1000)));
+    assert!(report.total().is_right());
+    assert!(report.never_sent.abs_diff(600) <= 1, "{}", report.never_sent);
+    assert_eq!(report.latency.len(), 1000 * 9, "each that was due is counted");
+    assert!(report.latency.value_at_percentile(60.0) > 4 * SECOND - SECOND / 2);
+}
+
+#[test]
+fn how_late_the_tester_itself_was_is_told() {
+    let report = run(Habits { sleep: SECOND / 2..SECOND * 6 / 10, ..Habits::default() }, plan(rate(1000)));
+    assert!(report.total().is_right());
+    assert_eq!((report.lateness.len(), report.lateness.value_at_percentile(50.0)), (1000, 0));
+    assert!(report.lateness.max().abs_diff(SECOND / 10) < 2000, "{}", report.lateness.max());
+}
+
+#[test]
+fn the_greatest_rates_and_windows_end_as_planned() {
+    let brief = |pace| Plan { sizes: 4000..=4000, duration: Duration::from_millis(2), ..plan(pace) };
+    let report = run(Habits::default(), brief(rate(1_000_000_000)));
+    assert!(report.never_sent > 1_900_000 && report.total().is_right(), "{}", report.never_sent);
+    let report = run(Habits::default(), brief(window(1_000_000)));
+    assert!(report.total().is_right());
+    assert!(report.total().due < 100_000, "no more is made than the sockets nearly take");
+}
+
 /// The kinds of fault that are named, and the sums.
 fn told(report: &Report) -> (Vec<(u32, FaultKind)>, Counts, u64) {
     let faults = report.faults.iter().map(|fault| (fault.receiver, fault.kind)).collect();
@@ -194,6 +222,58 @@ fn a_doubled_delivery_came_twice() {
 }
 
 #[test]
+fn what_comes_behind_the_last_delivery_is_seen_too() {
+    for extra in [b"no frame at all".as_slice(), &[0; 100]] {
+        let add = move |to, nth, frame: Vec<u8>| {
+            if (to, nth) == (6, 1099) { vec![frame, extra.to_vec()] } else { vec![frame] }
+        };
+        let report = run(with_fault(add), plan(rate(1000)));
+        let wrong = Counts { wrong: 1, ..Counts::default() };
+        assert_eq!(told(&report), (vec![(6, FaultKind::Wrong)], wrong, 0));
+        assert_eq!(report.gave_up, None);
+    }
+    let double = |to, nth, frame: Vec<u8>| {
+        if (to, nth) == (6, 1099) { vec![frame.clone(), frame] } else { vec![frame] }
+    };
+    let report = run(with_fault(double), plan(rate(1000)));
+    let twice = Counts { twice: 1, ..Counts::default() };
+    assert_eq!(told(&report), (vec![(6, FaultKind::Twice)], twice, 0));
+}
+
+#[test]
+fn half_a_frame_behind_the_last_delivery_is_wrong() {
+    for len in [1, 23, 24, 39, 41, 60] {
+        let cut = move |to, nth, frame: Vec<u8>| {
+            let half = frame[..len].to_vec();
+            if (to, nth) == (6, 1099) { vec![frame, half] } else { vec![frame] }
+        };
+        let report = run(with_fault(cut), Plan { sizes: 100..=100, ..plan(rate(1000)) });
+        let wrong = Counts { wrong: 1, ..Counts::default() };
+        assert_eq!(told(&report), (vec![(6, FaultKind::Wrong)], wrong, 0), "{len} bytes of it");
+        assert!(!report.is_right());
+    }
+}
+
+#[test]
+fn a_relay_that_delivers_nothing_has_not_passed() {
+    // one message that is never taken whole
+    let stall = Habits { stall: 1000..100 * SECOND, ..Habits::default() };
+    let report = run(stall, Plan { sizes: 900_000..=900_000, ..plan(window(1)) });
+    assert!(!report.is_right());
+    assert_eq!(report.gave_up, Some(GaveUp::Silence));
+}
+
+#[test]
+fn when_nobody_is_left_the_run_ends_whenever_that_is() {
+    for nth in 0..60 {
+        let habits = Habits { cuts_off: Some((1, nth)), ..Habits::default() };
+        let report = run(habits, Plan { peers: 2, ..plan(rate(1000)) });
+        assert_eq!(report.gave_up, Some(GaveUp::Alone));
+        assert!(!report.is_right());
+    }
+}
+
+#[test]
 fn a_relay_that_loses_everything_is_found_out_and_the_run_ends() {
     for pace in [rate(1000), window(64)] {
         let report = run(with_fault(|_, _, _| vec![]), plan(pace));
@@ -220,6 +300,7 @@ fn who_is_cut_off_is_told_and_the_others_go_on() {
     let report = run(habits, plan(window(8)));
     let total = report.total();
     assert_eq!(total.cut_off, 1);
+    assert_eq!(report.faults.iter().map(|fault| fault.count).sum::<u64>(), total.missing, "no more is named");
     assert!(report.accounts[7].missing > 0 && !report.accounts[7].is_right());
     let others = (0..10).filter(|&at| at != 7).map(|at| &report.accounts[at]);
     assert!(others.clone().all(Account::is_right));

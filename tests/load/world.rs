@@ -17,7 +17,7 @@ use peer_relay::wire::{Command, Decoder, Frame, Network, Part};
 
 /// From a sender's write to everybody's read, when nothing is wrong.
 pub const DELAY: Duration = Duration::from_micros(100);
-/// Bytes a connection takes while the relay stands still.
+/// Bytes a connection takes within the delay, and while the relay stands still.
 const ROOM: usize = 64 * 1024;
 
 /// What becomes of one delivery: receiver, how-many-eth it is to that one, and the frames that have come so far
@@ -29,6 +29,8 @@ pub type Fault = Box<dyn FnMut(usize, usize, Vec<u8>) -> Vec<Vec<u8>>>;
 pub struct Habits {
     /// It stands still, in microseconds since the start.
     pub stall: Range<u64>,
+    /// The tester itself does, for want of a CPU: a wait within it ends with it.
+    pub sleep: Range<u64>,
     /// It spoils deliveries.
     pub fault: Option<Fault>,
     /// It never answers a ping.
@@ -64,7 +66,8 @@ struct End {
     decoder: Decoder,
     inbox: VecDeque<(u64, Vec<u8>)>,
     deliveries: usize,
-    taken_in_stall: usize,
+    /// Bytes taken, and since when.
+    taken: (u64, usize),
     is_over: bool,
 }
 
@@ -115,8 +118,9 @@ impl Inner {
                 }
                 continue;
             }
-            if std::mem::take(&mut end.is_new) || (end.is_starved && !is_stalled) {
-                (end.is_starved, end.taken_in_stall) = (false, 0);
+            let has_room = end.is_starved && !is_stalled && now >= end.taken.0 + DELAY.as_micros() as u64;
+            if std::mem::take(&mut end.is_new) || has_room {
+                end.is_starved = false;
                 ready.push(Readiness::Writable(token));
             }
             let has_come = end.inbox.front().is_some_and(|(due, _)| *due <= now);
@@ -130,7 +134,8 @@ impl Inner {
     fn next_event(&self) -> Option<u64> {
         let inboxes = self.ends.iter().filter_map(|end| end.inbox.front().map(|(due, _)| *due));
         let starved = self.ends.iter().any(|end| end.is_starved);
-        inboxes.chain(starved.then(|| self.after_stall(self.now))).filter(|&at| at > self.now).min()
+        let room = starved.then(|| self.after_stall(self.now + DELAY.as_micros() as u64));
+        inboxes.chain(room).filter(|&at| at > self.now).min()
     }
 
     fn relay(&mut self, from: usize, bytes: &[u8]) {
@@ -201,11 +206,14 @@ impl Inner {
 
     fn write(&mut self, at: usize, parts: &[Part<'_>]) -> io::Result<usize> {
         let mut bytes: Vec<u8> = parts.iter().flat_map(|part| part.as_slice()).copied().collect();
-        if self.is_stalled() {
-            bytes.truncate(ROOM - self.ends[at].taken_in_stall);
-            self.ends[at].taken_in_stall += bytes.len();
-            self.ends[at].is_starved = self.ends[at].taken_in_stall == ROOM;
+        let (now, is_stalled) = (self.now, self.is_stalled());
+        let end = &mut self.ends[at];
+        if now >= end.taken.0 + DELAY.as_micros() as u64 && !is_stalled {
+            end.taken = (now, 0);
         }
+        bytes.truncate(ROOM - end.taken.1);
+        end.taken.1 += bytes.len();
+        end.is_starved = end.taken.1 == ROOM;
         if bytes.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -224,6 +232,9 @@ impl Stack for Room {
         if ready.is_empty() && until.is_none_or(|until| until > inner.now) {
             let next = inner.next_event().into_iter().chain(until).min();
             inner.now = next.expect("a wait that nothing ends");
+            if inner.habits.sleep.contains(&inner.now) {
+                inner.now = inner.habits.sleep.end;
+            }
             inner.say(ready);
         }
         Ok(Instant::from_micros(inner.now))
@@ -250,7 +261,7 @@ impl Stack for Room {
             decoder: Decoder::new(limits),
             inbox: VecDeque::new(),
             deliveries: 0,
-            taken_in_stall: 0,
+            taken: (0, 0),
             is_over: false,
         });
         Ok(inner.ends.len() - 1)

@@ -1,5 +1,6 @@
 //! What came of a run, for a program.
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::summary::{PERCENTILES, gave_up, per_cpu_second};
@@ -28,14 +29,16 @@ struct Figures<'r> {
     bytes: u64,
     deliveries_per_s: f64,
     bytes_per_s: f64,
-    latency_us: Latency,
+    latency_us: Option<Latency>,
+    /// Of an open loop: from due to sent.
+    lateness_us: Option<Latency>,
     never_sent: u64,
     gave_up: Option<String>,
     total: Sums,
     /// Of receivers that did not get everything right.
     faulty: Vec<Faulty>,
     faults: Vec<FaultLine>,
-    tester: Process,
+    tester: Option<Process>,
     relay: Option<Process>,
     stretch_s: f64,
     deliveries_in_stretch: &'r [u64],
@@ -115,23 +118,24 @@ fn figures(outcome: &Outcome) -> Figures<'_> {
         bytes: report.bytes,
         deliveries_per_s: report.rate(),
         bytes_per_s: report.byte_rate(),
-        latency_us: latency(report),
+        latency_us: latency(&report.latency),
+        lateness_us: rate.and_then(|_| latency(&report.lateness)),
         never_sent: report.never_sent,
         gave_up: report.gave_up.map(gave_up),
         total: sums(&report.total()),
         faulty: faulty(report),
         faults: report.faults.iter().map(fault).collect(),
-        tester: process(report, &outcome.own),
-        relay: outcome.relay.as_ref().map(|cost| process(report, cost)),
+        tester: outcome.own.as_ref().map(|cost| process(report, cost)),
+        relay: outcome.relay.iter().flatten().next().map(|cost| process(report, cost)),
         stretch_s: report.stretch.as_secs_f64(),
         deliveries_in_stretch: &report.over_time,
     }
 }
 
-fn latency(report: &Report) -> Latency {
-    let [p50, p90, p99, p99_9] =
-        PERCENTILES.map(|(percentile, _)| report.latency.value_at_percentile(percentile));
-    Latency { p50, p90, p99, p99_9, max: report.latency.max() }
+/// None where nothing was measured.
+fn latency(histogram: &Histogram<u64>) -> Option<Latency> {
+    let [p50, p90, p99, p99_9] = PERCENTILES.map(|(percentile, _)| histogram.value_at_percentile(percentile));
+    (!histogram.is_empty()).then(|| Latency { p50, p90, p99, p99_9, max: histogram.max() })
 }
 
 fn sums(account: &Account) -> Sums {

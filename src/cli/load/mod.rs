@@ -44,8 +44,10 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 struct Outcome {
     report: Report,
-    own: Cost,
-    relay: Option<Cost>,
+    /// This process's; unknown when nothing was measured.
+    own: Option<Cost>,
+    /// The relay's, if it was to be taken; unknown when it was gone by then.
+    relay: Option<Option<Cost>>,
 }
 
 /// What a process used while it was measured.
@@ -72,8 +74,7 @@ pub fn run(args: &LoadArgs) -> Result<ExitCode, Failure> {
     if let Some(path) = &args.plot {
         write(path, &plot::svg(&outcome.report)?)?;
     }
-    let is_right = outcome.report.total().is_right();
-    Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if outcome.report.is_right() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Another one for every run: what was sent by an earlier one must not pass for this one's.
@@ -82,10 +83,8 @@ fn seed() -> u64 {
 }
 
 fn measure(plan: Plan, relay_pid: Option<u32>) -> Result<Outcome, Failure> {
-    let stack = KernelStack::new(SocketOptions::default())
-        .map_err(|error| Failure::failed(format!("cannot poll for connections: {error}")))?;
-    let relay = relay_pid.map(Watched::relay).transpose()?;
-    let mut watched = (Watched::own()?, relay);
+    let stack = stack().map_err(|error| Failure::failed(format!("cannot poll for connections: {error}")))?;
+    let (mut own, mut relay) = (Watched::own(), relay_pid.map(Watched::relay).transpose()?);
     let progress = Progress::begin(&plan);
     let mut load = Load::new(stack, plan);
     let mut phase = Phase::Joining;
@@ -93,9 +92,9 @@ fn measure(plan: Plan, relay_pid: Option<u32>) -> Result<Outcome, Failure> {
     while phase < Phase::Over {
         let now = load.turn(Some(told_at + TELL_EVERY)).map_err(|error| no_run(&error))?;
         if now != phase {
-            watched.0.phase(now)?;
-            watched.1.as_mut().map_or(Ok(()), |relay| relay.phase(now))?;
             phase = now;
+            own.phase(now);
+            relay.iter_mut().for_each(|relay| relay.phase(now));
         }
         if load.now() >= told_at + TELL_EVERY {
             told_at = load.now();
@@ -103,59 +102,58 @@ fn measure(plan: Plan, relay_pid: Option<u32>) -> Result<Outcome, Failure> {
         }
     }
     drop(progress);
-    let (own, relay) = watched;
-    Ok(Outcome { report: load.report(), own: own.cost()?, relay: relay.map(Watched::cost).transpose()? })
+    Ok(Outcome { report: load.report(), own: own.cost(), relay: relay.map(Watched::cost) })
 }
 
-/// A process whose cost is taken.
+/// Exact: a millisecond is more than a delivery takes.
+fn stack() -> io::Result<KernelStack> {
+    let mut stack = KernelStack::new(SocketOptions::default())?;
+    stack.keep_exact_time()?;
+    Ok(stack)
+}
+
+/// A process whose cost is taken while it is measured.
 #[derive(Debug)]
 struct Watched {
     pid: Option<u32>,
-    begin: Usage,
+    begin: Option<Usage>,
     end: Option<Usage>,
 }
 
 impl Watched {
-    fn own() -> Result<Self, Failure> {
-        Self::new(None)
+    /// This process.
+    fn own() -> Self {
+        Self { pid: None, begin: None, end: None }
     }
 
+    /// The relay's, if there is one.
     fn relay(pid: u32) -> Result<Self, Failure> {
-        Self::new(Some(pid))
-    }
-
-    fn new(pid: Option<u32>) -> Result<Self, Failure> {
-        Ok(Self { pid, begin: usage(pid)?, end: None })
-    }
-
-    /// A phase begins: the cost is that of measuring.
-    fn phase(&mut self, phase: Phase) -> Result<(), Failure> {
-        match phase {
-            Phase::Measuring => self.begin = usage(self.pid)?,
-            Phase::Draining => self.end = Some(usage(self.pid)?),
-            Phase::Joining | Phase::WarmingUp | Phase::Over => {}
-        }
-        Ok(())
-    }
-
-    fn cost(self) -> Result<Cost, Failure> {
-        let usage = self.end.map_or_else(|| usage(self.pid), Ok)?;
-        Ok(Cost { cpu: usage.cpu.saturating_sub(self.begin.cpu), usage })
-    }
-}
-
-fn usage(pid: Option<u32>) -> Result<Usage, Failure> {
-    match pid {
-        None => {
-            Usage::own().map_err(|error| Failure::failed(format!("cannot read what is used here: {error}")))
-        }
-        Some(pid) => Usage::of(pid).map_err(|error| {
+        let watched = Self { pid: Some(pid), begin: None, end: None };
+        watched.usage().map(|_| watched).map_err(|error| {
             let why = match error.kind() {
                 io::ErrorKind::NotFound => "no such process on this host".into(),
                 _ => error.to_string(),
             };
             Failure::failed(format!("--relay-pid {pid}: {why}"))
-        }),
+        })
+    }
+
+    fn usage(&self) -> io::Result<Usage> {
+        self.pid.map_or_else(Usage::own, Usage::of)
+    }
+
+    /// A phase begins. Should the process be gone meanwhile, its cost is not known.
+    fn phase(&mut self, phase: Phase) {
+        match phase {
+            Phase::Measuring => self.begin = self.usage().ok(),
+            Phase::Draining => self.end = self.usage().ok(),
+            Phase::Joining | Phase::WarmingUp | Phase::Parting | Phase::Over => {}
+        }
+    }
+
+    fn cost(self) -> Option<Cost> {
+        let (begin, usage) = (self.begin?, self.end?);
+        Some(Cost { cpu: usage.cpu.saturating_sub(begin.cpu), usage })
     }
 }
 

@@ -21,6 +21,10 @@ const OUTPUT: &str = "Output";
 const OWN_DESCRIPTORS: u64 = 100;
 /// Messages under way by default in a closed loop.
 const WINDOW: NonZeroU64 = NonZeroU64::new(64).expect("64 is not 0");
+/// Most messages a second: there are no more nanoseconds.
+const RATE_MOST: u64 = 1_000_000_000;
+/// Most messages under way.
+const WINDOW_MOST: usize = 1_000_000;
 /// Most pairs of a receiver and a sender: each is accounted for with 8 bytes.
 const PAIRS_MOST: u64 = 1 << 27;
 
@@ -97,6 +101,9 @@ pub enum Rate {
 impl LoadArgs {
     /// The plan, in a process that may have so many descriptors, with messages drawn from this seed.
     pub fn settle(&self, descriptors: u64, seed: u64) -> Result<Plan, Failure> {
+        if self.json.is_some() && self.json == self.plot {
+            return Err(Failure::usage("--plot: cannot go to the same file as --json".into()));
+        }
         let network = self.network.settle();
         let (peers, senders) = self.peers_and_senders(descriptors)?;
         if self.duration.0.is_zero() {
@@ -112,9 +119,17 @@ impl LoadArgs {
             pace: self.pace()?,
             warmup: self.warmup.0,
             duration: self.duration.0,
-            max_bytes: self.max_bytes.map_or(u64::MAX, |size| size.0),
+            max_bytes: self.max_bytes()?,
             seed,
         })
+    }
+
+    fn max_bytes(&self) -> Result<u64, Failure> {
+        match self.max_bytes {
+            None => Ok(u64::MAX),
+            Some(Size(0)) => Err(Failure::usage("--max-bytes 0: need at least one byte".into())),
+            Some(size) => Ok(size.0),
+        }
     }
 
     fn to(&self, port: u16) -> Result<SocketAddr, Failure> {
@@ -154,6 +169,10 @@ impl LoadArgs {
 
     fn pace(&self) -> Result<Pace, Failure> {
         match (self.rate, self.window) {
+            (_, Some(Count(window))) if window > WINDOW_MOST => {
+                let most = grouped(WINDOW_MOST as u64);
+                Err(Failure::usage(format!("--window {window}: at most {most} messages")))
+            }
             (Rate::Max, None) => Ok(Pace::Window(WINDOW)),
             (Rate::Max, Some(Count(window))) => {
                 Ok(Pace::Window(NonZeroU64::new(window as u64).unwrap_or(WINDOW))) // a count is never zero
@@ -190,7 +209,11 @@ impl FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "max" => Ok(Self::Max),
-            _ => text.parse().map(Self::PerSecond).map_err(|_| "need messages a second, from 1 on, or max"),
+            _ => match text.parse::<NonZeroU64>() {
+                Ok(rate) if rate.get() <= RATE_MOST => Ok(Self::PerSecond(rate)),
+                Ok(_) => Err("at most 1,000,000,000 messages a second"),
+                Err(_) => Err("need messages a second, from 1 on, or max"),
+            },
         }
     }
 }

@@ -118,10 +118,13 @@ fn draw_rate<'a>(report: &Report, area: &Area<'a>) -> Drawn<'a> {
         1e4..1e6 => (1e3, " (thousands)"),
         _ => (1e6, " (millions)"),
     };
-    let points: Vec<(f64, f64)> = (0..)
+    let mut points: Vec<(f64, f64)> = (0..)
         .zip(&counts)
         .map(|(at, count)| ((f64::from(at) + 0.5) * stretch, per_second(count) / factor))
         .collect();
+    if let [only] = points[..] {
+        points = vec![(0.0, only.1), (span, only.1)]; // a single figure, and yet a line
+    }
     let top = points.iter().map(|point| point.1).fold(0.001, f64::max) * 1.1;
     let mut chart = panel(area, &format!("Deliveries per second{unit} over time (s)"))
         .build_cartesian_2d(0.0..span, 0.0..top)?;

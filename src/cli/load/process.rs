@@ -17,25 +17,26 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Of a process.
-    pub fn of(pid: u32) -> io::Result<Self> {
-        Self::read(&Path::new("/proc").join(pid.to_string()))
-    }
-
     /// Of this process.
     pub fn own() -> io::Result<Self> {
-        Self::read(Path::new("/proc/self"))
+        Self::of(std::process::id())
     }
 
-    fn read(process: &Path) -> io::Result<Self> {
-        let mut cpu = Duration::ZERO;
-        for thread in fs::read_dir(process.join("task"))? {
-            // a thread may end while we look
-            cpu += fs::read_to_string(thread?.path().join("schedstat"))
-                .map_or(Duration::ZERO, |text| ran(&text));
+    /// Of a process.
+    pub fn of(pid: u32) -> io::Result<Self> {
+        let process = Path::new("/proc").join(pid.to_string());
+
+        // the first thread lives as long as the process; others may end while we look
+        let mut cpu = ran(&fs::read_to_string(process.join("schedstat"))?);
+        for thread in fs::read_dir(process.join("task"))?.flatten() {
+            let is_first = process.file_name() == Some(&thread.file_name());
+            if !is_first && let Ok(text) = fs::read_to_string(thread.path().join("schedstat")) {
+                cpu += ran(&text);
+            }
         }
         let status = fs::read_to_string(process.join("status"))?;
-        Ok(Self { cpu, rss: bytes(&status, "VmRSS:"), peak_rss: bytes(&status, "VmHWM:") })
+        let memory = |name| bytes(&status, name).ok_or(io::ErrorKind::NotFound);
+        Ok(Self { cpu, rss: memory("VmRSS:")?, peak_rss: memory("VmHWM:")? })
     }
 }
 
@@ -45,12 +46,10 @@ fn ran(schedstat: &str) -> Duration {
     Duration::from_nanos(nanos.unwrap_or(0))
 }
 
-/// A line of a `status` in kB; a process without memory of its own has none.
-fn bytes(status: &str, name: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let kib: Option<u64> =
-        line.and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok());
-    kib.unwrap_or(0) * 1024
+/// A line of a `status` in kB. A process that has ended and is still known has none.
+fn bytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok().map(|kib: u64| kib * 1024)
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! What came of a run, for a person.
 
+use hdrhistogram::Histogram;
+
 use super::{Cost, Outcome};
 use crate::cli::units::{Size, Span, grouped, in_binary};
 use crate::load::{Account, FAULTS_MOST, Fault, GaveUp, PATIENCE, Pace, Plan, Report};
 
 /// Percentiles that are told, and their names.
 pub const PERCENTILES: [(f64, &str); 4] = [(50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99.9")];
+
+/// What is said where there is no figure.
+const NOTHING: &str = "nothing was measured";
 
 /// All of it.
 pub fn text(outcome: &Outcome) -> String {
@@ -18,8 +23,13 @@ pub fn text(outcome: &Outcome) -> String {
     row("latency", latency(report));
     row("deliveries", deliveries(&report.total()));
     row("CPU", cpu(outcome));
-    if let Some(relay) = &outcome.relay {
-        row("relay", relay_line(report, relay));
+    match &outcome.relay {
+        Some(Some(relay)) => row("relay", relay_line(report, relay)),
+        Some(None) => row("relay", "its process was gone before all was measured".into()),
+        None => {}
+    }
+    if let Pace::Rate(_) = report.plan.pace {
+        row("lateness", lateness(report));
     }
     if report.never_sent > 0 {
         row("behind", behind(report));
@@ -70,24 +80,39 @@ fn joined(report: &Report) -> String {
 
 fn rate(report: &Report) -> String {
     if report.measured.is_zero() {
-        return "nothing was measured".into();
+        return NOTHING.into();
     }
     let mib = report.byte_rate() / f64::from(1 << 20);
     let (deliveries, span) = (grouped(report.deliveries), report.measured.as_secs_f64());
-    format!("{} ({mib:.1} MiB/s), {deliveries} in {span:.2} s", grouped(report.rate() as u64))
+    format!("{} ({mib:.1} MiB/s), {deliveries} in {span:.2} s", per_second(report.rate()))
+}
+
+/// Whole, unless that would say nothing.
+fn per_second(rate: f64) -> String {
+    if rate < 100.0 { format!("{rate:.1}") } else { grouped(rate as u64) }
 }
 
 fn latency(report: &Report) -> String {
-    let histogram = &report.latency;
-    let mut parts: Vec<String> = (PERCENTILES.iter())
-        .map(|(percentile, name)| format!("{name} {}", duration(histogram.value_at_percentile(*percentile))))
-        .collect();
-    parts.push(format!("max {}", duration(histogram.max())));
     let kind = match report.plan.pace {
         Pace::Rate(_) => "from the time a message was due",
         Pace::Window(_) => "closed loop: from its sending; a stall is not charged",
     };
-    format!("{} ({kind})", parts.join("  "))
+    format!("{} ({kind})", percentiles(&report.latency))
+}
+
+fn lateness(report: &Report) -> String {
+    format!("{} (from due to sent: the tester's part of the latency)", percentiles(&report.lateness))
+}
+
+fn percentiles(histogram: &Histogram<u64>) -> String {
+    if histogram.is_empty() {
+        return NOTHING.into();
+    }
+    let mut parts: Vec<String> = (PERCENTILES.iter())
+        .map(|(percentile, name)| format!("{name} {}", duration(histogram.value_at_percentile(*percentile))))
+        .collect();
+    parts.push(format!("max {}", duration(histogram.max())));
+    parts.join("  ")
 }
 
 fn deliveries(total: &Account) -> String {
@@ -104,26 +129,20 @@ fn deliveries(total: &Account) -> String {
 }
 
 fn cpu(outcome: &Outcome) -> String {
-    let of = |cost: &Cost| {
-        let share = share(cost, &outcome.report).map_or(String::new(), |share| format!(" ({share:.0} %)"));
-        format!("{:.2} s{share}", cost.cpu.as_secs_f64())
+    let span = outcome.report.measured.as_secs_f64();
+    let of = |name: &str, cost: &Cost| {
+        let seconds = cost.cpu.as_secs_f64();
+        format!("{name} {seconds:.2} s ({:.0} %)", 100.0 * seconds / span)
     };
-    let tester = of(&outcome.own);
-    match &outcome.relay {
-        Some(relay) => format!("relay {}, tester {tester}", of(relay)),
-        None => format!("tester {tester}"),
-    }
-}
-
-/// Percent of one CPU, if anything was measured.
-fn share(cost: &Cost, report: &Report) -> Option<f64> {
-    let span = report.measured.as_secs_f64();
-    (span > 0.0).then(|| 100.0 * cost.cpu.as_secs_f64() / span)
+    let relay = outcome.relay.iter().flatten().map(|cost| of("relay", cost));
+    let tester = outcome.own.iter().map(|cost| of("tester", cost));
+    let all: Vec<String> = relay.chain(tester).filter(|_| span > 0.0).collect();
+    if all.is_empty() { NOTHING.into() } else { all.join(", ") }
 }
 
 fn relay_line(report: &Report, relay: &Cost) -> String {
     let per_cpu = per_cpu_second(report, relay)
-        .map_or("no CPU time".into(), |rate| format!("{} deliveries per CPU second", grouped(rate as u64)));
+        .map_or("no CPU time".into(), |rate| format!("{} deliveries per CPU second", per_second(rate)));
     format!("{per_cpu}, {} resident, {} at most", in_binary(relay.usage.rss), in_binary(relay.usage.peak_rss))
 }
 
