@@ -799,6 +799,25 @@ fn no_listener_waits_for_another_to_run_dry() {
     assert!(came_to.contains(&second), "the first two of five came to {came_to:?}");
 }
 
+/// The poll counts in milliseconds. The best of many waits says how long one takes: a busy machine adds to it.
+#[test]
+fn a_stack_that_keeps_exact_time_waits_no_whole_millisecond_for_a_part_of_one() {
+    let mut stack = KernelStack::new(SocketOptions::default()).unwrap();
+    stack.keep_exact_time().unwrap();
+    let mut lateness = |span| {
+        let until = stack.now() + span;
+        let mut now = stack.now();
+        while now < until {
+            now = stack.wait(&mut Vec::new(), Some(until)).unwrap();
+        }
+        now.since(until)
+    };
+    let best = (0..200).map(|_| lateness(Duration::from_micros(300))).min().unwrap();
+    assert!(best < Duration::from_micros(500), "{best:?} too late at best");
+    assert!(lateness(Duration::from_millis(20)) < PATIENCE);
+    assert!(lateness(Duration::ZERO) < PATIENCE);
+}
+
 /// A read ends at the place of urgent data and no edge follows: the word for it is `Urgent`, and after that a
 /// short read is no reason to stop.
 #[cfg(target_os = "linux")]

@@ -44,8 +44,8 @@ fn end(all: &Summary) -> String {
         return if skipped > 0 { format!("in junk, {skipped} skipped") } else { "between frames".into() };
     };
     let part = match cut.part {
-        Part::Header => "mid-header",
-        Part::Frame => "mid-frame",
+        Part::Header => "a header",
+        Part::Frame => "a frame",
     };
     let before = if skipped > 0 { format!(", {skipped} skipped before") } else { String::new() };
     format!("in {part}, {} of {} bytes from offset {}{before}", cut.bytes, cut.of, cut.offset)
@@ -136,10 +136,10 @@ mod tests {
         let cut = |part| Some(Unfinished { offset: 50, bytes: 13, of: 40, part });
         assert_eq!(said(0, None), "between frames");
         assert_eq!(said(5, None), "in junk, 5 skipped");
-        assert_eq!(said(0, cut(Part::Frame)), "in mid-frame, 13 of 40 bytes from offset 50");
+        assert_eq!(said(0, cut(Part::Frame)), "in a frame, 13 of 40 bytes from offset 50");
         assert_eq!(
             said(5, cut(Part::Header)),
-            "in mid-header, 13 of 40 bytes from offset 50, 5 skipped before"
+            "in a header, 13 of 40 bytes from offset 50, 5 skipped before"
         );
     }
 }

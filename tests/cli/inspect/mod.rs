@@ -122,7 +122,7 @@ fn every_kind_of_frame_has_its_line_and_none_is_a_failure() {
     let summary = "\n\
         frames: 2 good, 3 bad\n\
         bytes: 178 = 56 in good frames + 85 in bad ones + 4 skipped + 33 unfinished\n\
-        end: in mid-frame, 33 of 40 bytes from offset 145, 4 skipped before\n";
+        end: in a frame, 33 of 40 bytes from offset 145, 4 skipped before\n";
     assert!(ran.out.ends_with(summary), "{}", ran.out);
 }
 
