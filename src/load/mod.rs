@@ -249,12 +249,12 @@ impl<S: Stack> Load<S> {
         self.run.tape.under_way() > 0 || matches!(self.phase, Phase::Joining | Phase::Parting)
     }
 
-    /// Nothing more is made.
+    /// Nothing more becomes due.
     fn drain(&mut self) {
         self.phase = Phase::Draining;
         self.run.figures.stop(self.now);
         let end = self.sending.start() + self.plan.warmup + self.plan.duration;
-        self.charge_what_was_never_sent(end.min(self.now));
+        self.end_schedule(end.min(self.now));
     }
 
     /// Everything has come. Whether anything else comes is known once a last ping is answered: whatever the relay

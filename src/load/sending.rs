@@ -206,12 +206,11 @@ impl<S: Stack> Load<S> {
         }
     }
 
-    /// Nothing more is made; but what was due before `end` and has waited until now has waited so long at least.
-    /// A sender that is gone is not waited for.
-    pub(super) fn charge_what_was_never_sent(&mut self, end: Instant) {
+    /// What was due before `end` is the last that is made. What sockets have no room for has waited until now, so
+    /// long at least. A sender that is gone is not waited for.
+    pub(super) fn end_schedule(&mut self, end: Instant) {
         let Pace::Rate(_) = self.plan.pace else { return };
-        let last = Instant::from_micros(end.as_micros().saturating_sub(1));
-        self.sending.due = self.plan.pace.due_by(self.sending.start, last);
+        self.catch_up(Instant::from_micros(end.as_micros().saturating_sub(1)));
         let receivers = u64::from(self.plan.receivers().saturating_sub(self.sending.gone));
         for sender in (0..self.plan.senders).filter(|&sender| self.links[sender as usize].is_talking()) {
             let (first, owed) = (self.run.tape.made(sender), self.owed(sender));

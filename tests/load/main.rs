@@ -128,12 +128,11 @@ fn a_closed_loop_that_stalls_asks_for_less() {
 }
 
 #[test]
-fn a_tester_that_oversleeps_the_end_is_charged_for_what_it_did_not_send() {
+fn a_tester_that_oversleeps_the_end_is_charged_for_what_it_sent_too_late() {
     let habits = Habits { sleep: SECOND / 2..5 * SECOND, ..Habits::default() };
     let report = run(habits, plan(rate(1000)));
     assert!(report.total().is_right());
-    assert!(report.never_sent.abs_diff(600) <= 1, "{}", report.never_sent);
-    assert_eq!(report.latency.len(), 1000 * 9, "each that was due is counted");
+    assert_eq!((report.never_sent, report.latency.len()), (0, 1000 * 9), "each that was due is counted");
     assert!(report.latency.value_at_percentile(60.0) > 4 * SECOND - SECOND / 2);
 }
 

@@ -153,10 +153,8 @@ pub fn per_cpu_second(report: &Report, relay: &Cost) -> Option<f64> {
 }
 
 fn behind(report: &Report) -> String {
-    format!(
-        "{} messages that were due were never sent, as the relay did not take them in time; they count as late",
-        grouped(report.never_sent)
-    )
+    let messages = counted(report.never_sent, "message");
+    format!("{messages} due and never sent, as the relay did not take what came before; counted as late")
 }
 
 /// Why the run ended before its time.
