@@ -3,14 +3,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::Value;
 
-use crate::support::{PATIENCE, Ran, Relay, run};
+use crate::support::{PATIENCE, Ran, Relay, program, run, terminal};
 
 /// A short run with these options.
 fn load(to: SocketAddr, options: &[&str]) -> Ran {
@@ -110,6 +110,29 @@ fn the_plot_is_a_picture_with_words_for_light_and_dark_pages() {
         assert!(svg.contains(words), "no {words} in {svg}");
     }
     assert!(svg.matches("<polyline ").count() >= 2, "two curves");
+}
+
+#[test]
+fn a_terminal_is_shown_how_far_it_is_and_nothing_of_that_is_left() {
+    let relay = Relay::start(&[]);
+    let (screen, stderr) = terminal();
+    let mut child = program()
+        .args(["load", "--connect", &relay.address().to_string(), "--duration", "500ms", "--warmup", "0"])
+        .env("TERM", "xterm")
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    let shown = thread::spawn(move || {
+        let mut shown = Vec::new();
+        let _ = (&screen).read_to_end(&mut shown); // a terminal that nobody has open any more is an error
+        String::from_utf8_lossy(&shown).into_owned()
+    });
+    assert!(child.wait().unwrap().success());
+    drop(child);
+    let shown = shown.join().unwrap();
+    assert!(shown.contains("running ") && shown.contains(" deliveries measured"), "{shown:?}");
+    assert!(shown.trim_end().ends_with("\u{1b}[2K"), "the line is wiped: {shown:?}");
 }
 
 /// What a proxy does to the delivery it is asked about.
@@ -286,6 +309,13 @@ fn options_that_make_no_sense_are_told_in_one_line() {
         assert_eq!(refused(&["--size", size]), format!("--size {size}: {range}"));
     }
     assert!(refused(&["--size", "16..x"]).starts_with("--size 16..x: need a number of bytes"));
+    assert_eq!(
+        refused(&["--rate", "1000000001"]),
+        "--rate 1000000001: at most 1,000,000,000 messages a second"
+    );
+    assert_eq!(refused(&["--window", "1000001"]), "--window 1000001: at most 1,000,000 messages");
+    assert_eq!(refused(&["--max-bytes", "0"]), "--max-bytes 0: need at least one byte");
+    assert_eq!(refused(&["--json", "f", "--plot", "f"]), "--plot: cannot go to the same file as --json");
     assert_eq!(refused(&["--duration", "0"]), "--duration 0s: need at least 1ms");
     for bad in ["localhost", "127.0.0.1:x", ""] {
         assert!(run(&["load", "--connect", bad], &[]).error(2).starts_with(&format!("--connect {bad}: ")));
@@ -303,6 +333,24 @@ fn what_cannot_be_done_is_told_before_the_run() {
     for option in ["--json", "--plot"] {
         let line = load(relay.address(), &[option, "/nonexistent/file"]).error(1).to_string();
         assert!(line.starts_with("cannot write /nonexistent/file: "), "{line}");
+    }
+}
+
+#[test]
+fn a_relay_that_dies_in_the_middle_leaves_a_report() {
+    let relay = Relay::start(&[]);
+    let pid = relay.pid();
+    let mut witness = relay.peer();
+    let to = relay.address();
+    let options = ["--peers", "5", "--rate", "1000", "--duration", "20m", "--relay-pid", &pid.to_string()];
+    let options: Vec<String> = options.iter().map(ToString::to_string).collect();
+    let tester = thread::spawn(move || load(to, &options.iter().map(String::as_str).collect::<Vec<_>>()));
+    witness.receive(); // it has begun
+    signal("-KILL", pid);
+    let ran = tester.join().unwrap();
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    for said in ["given up      nobody was left to receive", "the relay cut 5 peers off", "deliveries    "] {
+        assert!(ran.out.contains(said), "no {said} in {}", ran.out);
     }
 }
 

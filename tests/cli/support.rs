@@ -1,8 +1,10 @@
 //! One relay process and the plain sockets that talk to it. Waits for what it sees, never for a time.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -357,4 +359,15 @@ pub fn eventually(what: &str, mut works: impl FnMut() -> bool) {
         assert!(began.elapsed() < PATIENCE, "{what} did not happen");
         thread::yield_now();
     }
+}
+
+/// A terminal: the end a person types at, and the end a program reads from.
+pub fn terminal() -> (File, OwnedFd) {
+    let (mut person, mut program) = (-1, -1);
+    let (name, modes, size) = (std::ptr::null_mut(), std::ptr::null(), std::ptr::null());
+    // SAFETY: both are places for a descriptor; nothing else is asked for
+    let opened = unsafe { libc::openpty(&mut person, &mut program, name, modes, size) };
+    assert_eq!(opened, 0, "no terminal: {}", std::io::Error::last_os_error());
+    // SAFETY: openpty has just made them, and nobody else has them
+    unsafe { (File::from_raw_fd(person), OwnedFd::from_raw_fd(program)) }
 }

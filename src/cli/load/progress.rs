@@ -68,8 +68,8 @@ fn draw(told: &Told, peers: u64, span: Duration) {
         bar.set_position(told.joined.load(Ordering::Relaxed));
         thread::park_timeout(EVERY);
     }
-    bar.set_length(span.as_millis() as u64);
     bar.set_style(style("running {bar:30} {msg}"));
+    bar.set_length(span.as_millis() as u64);
     while !told.is_over.load(Ordering::Relaxed) {
         let deliveries = grouped(told.deliveries.load(Ordering::Relaxed));
         bar.set_message(format!("{deliveries} deliveries measured"));

@@ -2,23 +2,11 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::Stdio;
 use std::thread;
 
 use super::{CLASSIC_SHOWN, inspect};
-use crate::support::{Lines, encode, program, run};
-
-/// A terminal: the end a person types at, and the end a program reads from.
-fn terminal() -> (File, OwnedFd) {
-    let (mut person, mut program) = (-1, -1);
-    let (name, modes, size) = (std::ptr::null_mut(), std::ptr::null(), std::ptr::null());
-    // SAFETY: both are places for a descriptor; nothing else is asked for
-    let opened = unsafe { libc::openpty(&mut person, &mut program, name, modes, size) };
-    assert_eq!(opened, 0, "no terminal: {}", std::io::Error::last_os_error());
-    // SAFETY: openpty has just made them, and nobody else has them
-    unsafe { (File::from_raw_fd(person), OwnedFd::from_raw_fd(program)) }
-}
+use crate::support::{Lines, encode, program, run, terminal};
 
 #[test]
 fn a_person_is_told_that_stdin_is_read_and_how_it_ends() {
