@@ -1,7 +1,8 @@
 #!/bin/sh
 # Honest peers under slow readers, babblers, flappers, drip-feeders, oversizers and liars, all at once, for
 # MINUTES (1). Ends with 0 when the honest got every frame and the relay's memory and descriptors are back
-# where they began. Starts a relay of its own on a free port of 127.0.0.1, and ends it in any case.
+# where they began. Starts a relay of its own on a free port of 127.0.0.1, and ends it, unless it is itself
+# ended by SIGKILL.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Kills and restarts a relay under PEERS (10000) that all come back: with SIGKILL, then with SIGTERM. Says how
 # many seconds it takes until the room is whole again; ends with 0 when none is lost. The relay is its own, on
-# a free port of a loopback address, and is ended in any case. Each peer needs a descriptor: ulimit -n.
+# a free port of a loopback address, and is ended, unless this is itself ended by SIGKILL. Each peer needs a
+# descriptor: ulimit -n.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -122,6 +122,14 @@ impl Tally {
         };
         count.load(Ordering::Relaxed) > 0
     }
+
+    /// How many were banned and let in again all the same, if any. Whoever was just cut off when all was over had
+    /// no time to try.
+    pub fn let_in_again(&self, kind: Kind) -> Option<u64> {
+        let banned = self.cut_off.load(Ordering::Relaxed);
+        let shut_out = self.bans_seen.load(Ordering::Relaxed) + kind.threads() as u64;
+        (kind.due() == Due::Ban).then(|| banned.saturating_sub(shut_out)).filter(|&count| count > 0)
+    }
 }
 
 impl Hostiles {

@@ -60,6 +60,7 @@ pub fn run(span: Duration) -> Result<(), String> {
     let relay = Relay::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), OPTIONS)?;
     tell(&format!("soak: {} s, {HONEST} honest peers; relay {}", span.as_secs(), OPTIONS.join(" ")))?;
     let descriptors = relay.descriptors()?;
+    tell(&format!("memory of the relay before anybody comes: {} KiB", relay.memory()? >> 10))?;
     let first = wave(&relay, span.min(WARM_UP))?;
     first.ledger.fault().map_or(Ok(()), Err)?;
     leave(&relay, descriptors)?;
@@ -144,6 +145,9 @@ fn judge(wave: &Wave, before: u64, after: u64) -> Result<(), String> {
                 Due::Ban => "banned",
             };
             return Err(format!("{}: none was {due}", kind.name()));
+        }
+        if let Some(let_in) = tally.let_in_again(kind) {
+            return Err(format!("{}: {let_in} were let in again although banned", kind.name()));
         }
     }
     let allowed = MEMORY_ALLOWED >> 10;

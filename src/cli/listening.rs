@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 use super::Failure;
 use crate::kernel::Family;
 
+/// What is to be done about it when [`lacks_interface`].
+pub const NEEDS_INTERFACE: &str = "a link-local address needs its interface's number, as in [fe80::1%2]:7333";
+
 /// An IPv6 wildcard takes IPv4 too, unless somebody else is to have it.
 pub fn family(at: SocketAddr, all: &[SocketAddr]) -> Family {
     let is_taken = all.iter().any(|other| other.is_ipv4() && other.port() == at.port() && at.port() != 0);
@@ -21,9 +24,7 @@ pub fn cannot_listen(at: SocketAddr, error: &io::Error) -> Failure {
         }
         io::ErrorKind::AddrNotAvailable => "no such address on this machine (0.0.0.0 is all of them)".into(),
         io::ErrorKind::PermissionDenied => "not permitted (ports below 1024 are root's)".into(),
-        io::ErrorKind::InvalidInput if lacks_interface(at) => {
-            "a link-local address needs its interface's number, as in [fe80::1%2]:7333".into()
-        }
+        io::ErrorKind::InvalidInput if lacks_interface(at) => NEEDS_INTERFACE.into(),
         _ => error.to_string(),
     };
     Failure::failed(format!("cannot listen on {at}: {why}"))
@@ -34,6 +35,7 @@ fn with_port(mut at: SocketAddr, port: u16) -> SocketAddr {
     at
 }
 
-fn lacks_interface(at: SocketAddr) -> bool {
+/// A link-local address says nothing without its interface.
+pub fn lacks_interface(at: SocketAddr) -> bool {
     matches!(at, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0)
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   bytes → Head: whose is it? ─ next of its sender's, and under way ─→ Body: the same bytes? ─→ came
-//!              ├─ the answer to the farewell ─→ Parted                    └─ no ─→ Passing: spoilt
+//!              ├─ the answer to the farewell: nothing is due any more    └─ no ─→ Passing: spoilt
 //!              └─ anything else ─→ Lost: the relay's own decoder looks for frames, and each is made again
 //! ```
 //!
@@ -37,6 +37,8 @@ pub struct Receiver {
     me: u32,
     ledger: Ledger,
     place: Place,
+    /// The farewell was answered: nothing is due after that.
+    has_parted: bool,
 }
 
 /// Where in its stream a receiver is.
@@ -50,14 +52,12 @@ enum Place {
     Passing(usize),
     /// Something odd has come.
     Lost(Box<Lost>),
-    /// Everything has come: the farewell was answered, and nothing was due after it.
-    Parted,
 }
 
 impl Receiver {
     /// Receiver number `me`, who gets what the other of so many senders send.
     pub fn new(me: u32, senders: usize) -> Self {
-        Self { me, ledger: Ledger::new(senders), place: Place::START }
+        Self { me, ledger: Ledger::new(senders), place: Place::START, has_parted: false }
     }
 
     /// Bytes have come now.
@@ -73,10 +73,6 @@ impl Receiver {
                 }
                 Place::Passing(_) => self.pass(bytes),
                 Place::Lost(_) => self.search(bytes, run),
-                Place::Parted => {
-                    self.lose(&[], run); // nothing was to come
-                    bytes
-                }
             };
         }
     }
@@ -86,7 +82,7 @@ impl Receiver {
         let has_loose_end = match &self.place {
             Place::Head(held) => !held.is_empty(),
             Place::Lost(lost) => lost.has_loose_end(),
-            Place::Body(..) | Place::Passing(_) | Place::Parted => false, // missing, spoilt, or fine
+            Place::Body(..) | Place::Passing(_) => false, // missing, or spoilt
         };
         if has_loose_end {
             self.wrong(None, run);
@@ -95,7 +91,7 @@ impl Receiver {
 
     /// Whether the farewell was answered.
     pub fn has_parted(&self) -> bool {
-        matches!(self.place, Place::Parted)
+        self.has_parted
     }
 
     /// It has left, with so many messages made by each sender: what it has not got it never will.
@@ -194,7 +190,8 @@ impl Receiver {
     }
 
     fn part<'b>(&mut self, rest: &'b [u8]) -> &'b [u8] {
-        self.place = Place::Parted;
+        self.place = Place::START;
+        self.has_parted = true;
         rest
     }
 
@@ -204,7 +201,7 @@ impl Receiver {
         self.search(held, run);
     }
 
-    /// Looks for frames in all of the bytes, or up to the answer to the farewell. What is left of them.
+    /// Looks for frames in all of the bytes. What is left of them: nothing.
     fn search<'b>(&mut self, mut bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
         while let Place::Lost(lost) = &mut self.place
             && !bytes.is_empty()
@@ -212,7 +209,7 @@ impl Receiver {
             let found = lost.next(&mut bytes);
             (0..found.wrong).for_each(|_| self.wrong(None, run));
             match found.frame {
-                Some(frame) if frame.as_bytes() == run.maker.farewell(self.me) => self.place = Place::Parted,
+                Some(frame) if frame.as_bytes() == run.maker.farewell(self.me) => self.has_parted = true,
                 Some(frame) => self.judge(&frame, run),
                 None => {}
             }

@@ -50,8 +50,8 @@ enum State {
 
 /// How a stream breaks the framing.
 ///
-/// After `Command` and `Checksum` the stream is still in step, and decoding may go on behind the frame.
-/// After `Magic` and `Oversize` nobody can say where the next frame begins.
+/// After `Command` and `Checksum` the stream is still in step, and decoding may go on behind the frame; after
+/// `Oversize` it is if the header's claim is believed. After `Magic` nobody can say where the next frame begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
     /// The window slid as far as it may, and one byte more, and there was no frame.

@@ -82,6 +82,11 @@ impl Talker {
         self.stdin.as_mut().unwrap().write_all(text.as_ref()).unwrap();
     }
 
+    /// For somebody else to type at.
+    pub fn keys(&mut self) -> ChildStdin {
+        self.stdin.take().expect("one keyboard")
+    }
+
     /// Ctrl-D.
     pub fn ends(&mut self) {
         self.stdin.take().expect("it ends once");

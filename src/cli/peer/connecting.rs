@@ -1,4 +1,5 @@
-//! How two meet: one connects, or waits for one to come. Knows nothing of what they say then.
+//! How two meet: one connects, or waits for one to come. Knows nothing of what they say then, but what to tell when
+//! they do not meet.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,7 +10,7 @@ use super::framing::Framing;
 use super::screen::Screen;
 use super::target::Target;
 use crate::cli::Failure;
-use crate::cli::listening::{cannot_listen, family};
+use crate::cli::listening::{NEEDS_INTERFACE, cannot_listen, family, lacks_interface};
 use crate::kernel::KernelStack;
 use crate::protocol::Token;
 use crate::server::{Readiness, Stack};
@@ -44,6 +45,10 @@ pub fn connect<S: Stack>(
     for (token, at) in (0..).map(Token).zip(target.resolve(port)?) {
         match attempt(stack, at, token) {
             Ok(met) => return Ok(met),
+            // somebody is there, and does not want us: whoever is at another address is somebody else
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                return Err(closed_at_once(at, framing));
+            }
             Err(error) => last = cannot_connect(at, framing, &error),
         }
     }
@@ -125,12 +130,12 @@ fn accepted<S: Stack>(stack: &mut S) -> io::Result<Option<(S::Stream, SocketAddr
 
 fn cannot_connect(to: SocketAddr, framing: Framing, error: &io::Error) -> Failure {
     let why = match error.kind() {
-        io::ErrorKind::ConnectionReset => return closed_at_once(to),
         io::ErrorKind::ConnectionRefused if framing == Framing::Lines => {
             format!("refused. Is anybody there? Start one: peer-relay peer --lines --listen {to}")
         }
         io::ErrorKind::ConnectionRefused => "refused. Is a relay there? Start one: peer-relay serve".into(),
         io::ErrorKind::TimedOut => format!("no answer within {} s", CONNECT_TIME.as_secs()),
+        io::ErrorKind::InvalidInput if lacks_interface(to) => NEEDS_INTERFACE.into(),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "unreachable".into(),
         _ => error.to_string(),
     };

@@ -12,8 +12,8 @@ use crate::cli::units::grouped;
 use crate::time::Instant;
 use crate::wire::{Part, printable};
 
-/// A relay that turns somebody away does it within this time.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// A relay that turns somebody away does it at once; a busy machine, and a long way, take their time.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// How to talk.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +63,6 @@ pub struct Conversation {
     /// Nothing more comes from the other side.
     has_peer_ended: bool,
     has_received: bool,
-    /// The other side ended so early that it may have turned us away: judged then, should stdin still be open.
-    suspect_until: Option<Instant>,
     passed_over: u64,
     /// What else went wrong that is not the end of it.
     faults: Vec<String>,
@@ -94,7 +92,6 @@ impl Conversation {
             ours: End::StdinOpen,
             has_peer_ended: false,
             has_received: false,
-            suspect_until: None,
             passed_over: 0,
             faults: Vec::new(),
         };
@@ -111,7 +108,6 @@ impl Conversation {
     pub fn typed_end(&mut self) {
         self.typing.end(&mut self.pieces);
         self.ours = End::StdinOver;
-        self.suspect_until = None;
     }
 
     /// Stdin cannot be read: that ends it.
@@ -137,7 +133,7 @@ impl Conversation {
     }
 
     /// The other side will send no more. It may still read.
-    pub fn ended(&mut self, now: Instant) {
+    pub fn ended(&mut self) {
         if self.has_peer_ended {
             return;
         }
@@ -155,11 +151,6 @@ impl Conversation {
         if self.ours != End::StdinOpen {
             return;
         }
-        let is_of_a_relay = matches!(self.rules.framing, Framing::Frames { .. });
-        if is_of_a_relay && self.is_at_once(now) {
-            self.suspect_until = Some(self.began + AT_ONCE);
-            return;
-        }
         let how = if self.faults.is_empty() { "has ended" } else { "has ended in mid-frame" };
         self.status(format!("{} {how}; it may still read: a line is a message; Ctrl-D ends", self.with));
     }
@@ -168,7 +159,7 @@ impl Conversation {
     pub fn lost(&self, now: Instant, kind: io::ErrorKind) -> Failure {
         let why = match kind {
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe if self.is_at_once(now) => {
-                return closed_at_once(self.with);
+                return closed_at_once(self.with, self.rules.framing);
             }
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset".into(),
             io::ErrorKind::TimedOut => "it does not answer any more".into(),
@@ -179,17 +170,6 @@ impl Conversation {
             len => format!("; at least {} bytes were not sent", grouped(len)),
         };
         self.failed(&format!("broke the connection off: {why}{unsent}"))
-    }
-
-    /// It is so late.
-    ///
-    /// # Errors
-    /// When the other side ended at once and nobody here did.
-    pub fn expired(&mut self, now: Instant) -> Result<(), Failure> {
-        match self.suspect_until {
-            Some(until) if now >= until => Err(closed_at_once(self.with)),
-            _ => Ok(()),
-        }
     }
 
     /// So many bytes of what is to be sent are.
@@ -219,6 +199,11 @@ impl Conversation {
         !self.typing.outgoing.is_empty()
     }
 
+    /// Whether an end now would cut off what was being said here.
+    pub fn is_speaking(&self) -> bool {
+        self.has_unsent() || (self.ours == End::StdinOpen && self.typing.has_begun())
+    }
+
     /// Whether the other side is to be told that no more will come.
     pub fn wants_end(&self) -> bool {
         self.ours == End::StdinOver && self.rules.end == AtEnd::HalfClose && !self.has_unsent()
@@ -227,11 +212,6 @@ impl Conversation {
     /// Neither side has anything more to say.
     pub fn is_over(&self) -> bool {
         self.ours != End::StdinOpen && self.has_peer_ended && !self.has_unsent()
-    }
-
-    /// When [`expired`](Self::expired) is to be told.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.suspect_until
     }
 
     /// What there is to show, since the last call.
@@ -288,11 +268,13 @@ impl Conversation {
     }
 }
 
-/// What a relay that is full or has banned somebody looks like from outside.
-pub fn closed_at_once(with: SocketAddr) -> Failure {
-    Failure::failed(format!(
-        "{with} closed the connection at once: it is full or has banned this address; its log says which"
-    ))
+/// What a relay that is full or has banned somebody looks like from outside. Where lines are spoken there is none.
+pub fn closed_at_once(with: SocketAddr, framing: Framing) -> Failure {
+    let why = match framing {
+        Framing::Frames { .. } => "it is full or has banned this address; its log says which",
+        Framing::Lines => "reset",
+    };
+    Failure::failed(format!("{with} closed the connection at once: {why}"))
 }
 
 /// `1 line of stdin was`, `2 lines of stdin were`.
@@ -308,7 +290,7 @@ mod tests {
 
     const MAGIC: Magic = Network::PRIVATE.magic;
     const START: Instant = Instant::START;
-    const LATER: Instant = Instant::from_micros(1_000_000);
+    const LATER: Instant = Instant::from_micros(5_000_000);
 
     fn with(framing: Framing, end: AtEnd) -> Conversation {
         let rules = Rules { framing, max_line: 5, end };
@@ -386,18 +368,19 @@ mod tests {
         talk.received(b"HELLO\nWOR").unwrap();
         assert_eq!(shown(&mut talk), "[peer] HELLO\n");
         talk.typed_end();
-        talk.ended(START);
+        talk.ended();
         assert_eq!(shown(&mut talk), "[peer] WOR\n");
         assert!(talk.is_over());
         assert_eq!(talk.verdict(), Ok(()));
 
         let mut talk = frames();
         talk.received(&frame("msg", b"hello")[..26]).unwrap();
-        talk.ended(LATER);
+        talk.ended();
         assert!(shown(&mut talk).starts_with("{127.0.0.1:9 has ended in mid-frame; it may still read"));
         talk.typed_end();
         assert!(talk.is_over());
-        assert_eq!(line_of(talk.verdict().unwrap_err()), "127.0.0.1:9 ended in mid-frame");
+        let verdict = "127.0.0.1:9 ended in mid-frame (--lines, --network or --magic?)";
+        assert_eq!(line_of(talk.verdict().unwrap_err()), verdict);
     }
 
     #[test]
@@ -430,14 +413,20 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_too_large_is_the_end() {
-        let mut wire = frame("msg", b"");
-        wire[16..20].copy_from_slice(&5_000_000u32.to_le_bytes());
-        let line = line_of(frames().received(&wire).unwrap_err());
+    fn a_frame_too_large_is_passed_over() {
+        let mut wire = frame("msg", &vec![b'x'; 4_000_001]);
+        wire.extend(frame("msg", b"small"));
+        let mut talk = frames();
+        for piece in wire.chunks(1_000_000) {
+            talk.received(piece).unwrap();
+        }
+        let told = shown(&mut talk);
         assert!(
-            line.contains("does not speak this framing: a header claims 5000000 B, 4000000 are"),
-            "{line}"
+            told.starts_with("{passed over from 127.0.0.1:9: a frame: a header claims 4000001 B"),
+            "{told}"
         );
+        assert!(told.ends_with("[peer] small\n"), "{told}");
+        assert_eq!(line_of(talk.verdict().unwrap_err()), "1 message received was passed over");
     }
 
     #[test]
@@ -446,7 +435,7 @@ mod tests {
         talk.typed(b"a\n");
         talk.typed_end();
         assert!(!talk.wants_typed() && !talk.is_over());
-        talk.ended(LATER);
+        talk.ended();
         assert!(!talk.is_over(), "it may still read what is not sent");
         send(&mut talk);
         assert!(talk.is_over() && !talk.wants_end());
@@ -456,10 +445,10 @@ mod tests {
     #[test]
     fn the_other_sides_end_is_told_while_stdin_is_open() {
         let mut talk = lines();
-        talk.ended(START);
+        talk.ended();
         let told = "{127.0.0.1:9 has ended; it may still read: a line is a message; Ctrl-D ends}\n";
         assert_eq!(shown(&mut talk), told);
-        talk.ended(START);
+        talk.ended();
         assert_eq!(shown(&mut talk), "", "once");
         assert!(talk.wants_typed() && !talk.is_over());
         talk.typed_end();
@@ -472,16 +461,20 @@ mod tests {
                        its log says which";
         let reset = io::ErrorKind::ConnectionReset;
         assert_eq!(line_of(frames().lost(START, reset)), at_once);
-        let mut talk = frames();
-        talk.ended(START);
-        assert_eq!((talk.deadline(), talk.expired(START)), (Some(LATER), Ok(())));
-        assert_eq!(line_of(talk.expired(LATER).unwrap_err()), at_once);
+        let other = "127.0.0.1:9 closed the connection at once: reset";
+        assert_eq!(line_of(lines().lost(START, reset)), other, "no relay is there");
+    }
 
-        let mut ended = frames();
-        ended.ended(START);
-        ended.typed_end();
-        assert!(ended.is_over() && ended.deadline().is_none(), "both had nothing to say");
-        assert_eq!(ended.expired(LATER), Ok(()));
+    #[test]
+    fn an_end_at_once_is_an_end_like_others() {
+        let mut talk = frames();
+        talk.ended();
+        assert!(shown(&mut talk).starts_with("{127.0.0.1:9 has ended; it may still read"));
+        talk.typed(b"still\n");
+        assert_eq!(send(&mut talk), frame("msg", b"still"));
+        talk.typed_end();
+        assert!(talk.is_over());
+        assert_eq!(talk.verdict(), Ok(()));
     }
 
     #[test]

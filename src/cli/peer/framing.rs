@@ -8,6 +8,9 @@ use crate::wire::{Command, DecodeError, Decoder, Frame, LineDecoder, Magic};
 /// Largest payload of a frame, bytes: as a relay that is given no options allows.
 pub const MAX_PAYLOAD: u32 = 4_000_000;
 
+/// What to look at when nothing is understood.
+const WHICH: &str = "(--lines, --network or --magic?)";
+
 /// How messages are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -54,7 +57,8 @@ impl Framing {
             }
             Self::Lines => {
                 into.extend_from_slice(line);
-                into.push(b'\n');
+                // a `\r` of the line's own would pass for its end's
+                into.extend_from_slice(if line.ends_with(b"\r") { b"\r\n" } else { b"\n" });
             }
         }
     }
@@ -88,7 +92,8 @@ impl Inbound {
         match self {
             Self::Frames(decoder) if decoder.is_unfinished() => {
                 decoder.abandon();
-                Err(Fault::OutOfStep("ended in mid-frame".into()))
+                let hint = if decoder.passed() == 0 { format!(" {WHICH}") } else { String::new() };
+                Err(Fault::OutOfStep(format!("ended in mid-frame{hint}")))
             }
             Self::Frames(_) => Ok(None),
             Self::Lines(decoder) => match decoder.finish() {
@@ -129,11 +134,12 @@ impl Message<'_> {
 
 fn fault(error: DecodeError) -> Fault {
     match error {
-        DecodeError::Command { .. } | DecodeError::Checksum { .. } => {
+        // the payload of one that is too large is passed over too: between peers a claim is kept
+        DecodeError::Command { .. } | DecodeError::Checksum { .. } | DecodeError::Oversize { .. } => {
             Fault::PassedOver(format!("a frame: {error}"))
         }
-        DecodeError::Magic { .. } | DecodeError::Oversize { .. } => {
-            Fault::OutOfStep(format!("does not speak this framing: {error} (--lines, --network or --magic?)"))
+        DecodeError::Magic { .. } => {
+            Fault::OutOfStep(format!("does not speak this framing: {error} {WHICH}"))
         }
     }
 }

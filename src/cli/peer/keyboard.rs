@@ -4,6 +4,9 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use rustix::event::PollFlags;
+
+use super::wait_for;
 use crate::cli::Failure;
 use crate::kernel::Wake;
 
@@ -60,6 +63,13 @@ fn read_stdin(sender: &SyncSender<Typed>, wake: &Wake) {
             Ok(0) => (Typed::End, true),
             Ok(len) => (Typed::Bytes(buffer[..len].to_vec()), false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // whoever shares the terminal or the pipe may have set it so
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                match wait_for(&stdin, PollFlags::IN) {
+                    Ok(()) => continue,
+                    Err(error) => (Typed::Failed(error), true),
+                }
+            }
             Err(error) => (Typed::Failed(error), true),
         };
         if sender.send(typed).is_err() {

@@ -10,9 +10,13 @@ mod talk;
 mod target;
 mod typing;
 
+use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 
 use super::Failure;
 use super::network::NetworkArgs;
@@ -91,6 +95,15 @@ enum With {
     Somebody(Target),
 }
 
+/// Waits until a descriptor that does not wait by itself has something, or room.
+fn wait_for(descriptor: &impl AsFd, what: PollFlags) -> io::Result<()> {
+    let mut polled = [PollFd::new(descriptor, what)];
+    match poll(&mut polled, None) {
+        Err(Errno::INTR) | Ok(_) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Talks until it is over.
 pub fn run(args: PeerArgs) -> Result<(), Failure> {
     let rules = args.rules()?;
@@ -139,7 +152,7 @@ impl PeerArgs {
 
     fn rules(&self) -> Result<Rules, Failure> {
         let command = self.command;
-        if [Command::PING, Command::PONG].contains(&command) {
+        if !self.lines && [Command::PING, Command::PONG].contains(&command) {
             return Err(Failure::usage(format!(
                 "--command {command}: a relay answers ping and passes neither ping nor pong on: nobody would \
                  receive it"

@@ -1,11 +1,16 @@
 //! Stdout and stderr, written in order by a thread of its own: the loop never waits for a terminal or a full pipe.
 //! Knows no message.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
+use rustix::event::PollFlags;
+
 use super::conversation::Piece;
+use super::wait_for;
 use crate::cli::Failure;
 use crate::kernel::Wake;
 
@@ -91,9 +96,10 @@ impl Stop {
 }
 
 fn write_batches(batches: &Receiver<Vec<Piece>>, telling: &Sender<io::Error>, wake: &Wake) {
+    let mut streams = Streams::open();
     for batch in batches {
         wake.wake(); // there is room for one more
-        if let Err(error) = write_batch(&batch) {
+        if let Err(error) = streams.as_mut().map_err(again).and_then(|streams| streams.write(&batch)) {
             let _ = telling.send(error); // nobody is left to tell
             wake.wake();
             return;
@@ -101,15 +107,48 @@ fn write_batches(batches: &Receiver<Vec<Piece>>, telling: &Sender<io::Error>, wa
     }
 }
 
-/// As few writes as may be, and nothing held back.
-fn write_batch(batch: &[Piece]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    for piece in batch {
-        match piece {
-            Piece::Out(lines) => stdout.write_all(lines)?,
-            // whoever closed stderr does not want it
-            Piece::Status(line) => drop(io::stderr().write_all(format!("{line}\n").as_bytes())),
+fn again(error: &mut io::Error) -> io::Error {
+    error.kind().into()
+}
+
+/// Stdout and stderr without a buffer of their own: what a batch holds is one write, and what was not taken is
+/// known.
+struct Streams {
+    out: File,
+    err: File,
+}
+
+impl Streams {
+    fn open() -> io::Result<Self> {
+        let out = io::stdout().as_fd().try_clone_to_owned()?.into();
+        Ok(Self { out, err: io::stderr().as_fd().try_clone_to_owned()?.into() })
+    }
+
+    fn write(&mut self, batch: &[Piece]) -> io::Result<()> {
+        for piece in batch {
+            match piece {
+                Piece::Out(lines) => write_fully(&mut self.out, lines)?,
+                // whoever closed stderr does not want it
+                Piece::Status(line) => drop(write_fully(&mut self.err, format!("{line}\n").as_bytes())),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes all of it, however little is taken at a time. Whoever shares the terminal or the pipe may have set it so
+/// that it does not wait: then we do.
+fn write_fully(to: &mut File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => bytes = &bytes[len..],
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::WouldBlock => wait_for(to, PollFlags::OUT)?,
+                _ => return Err(error),
+            },
         }
     }
-    stdout.flush()
+    Ok(())
 }

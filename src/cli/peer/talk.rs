@@ -79,6 +79,9 @@ impl<S: Stack> Talk<S> {
         match ended {
             ControlFlow::Continue(()) => conversation.verdict(),
             ControlFlow::Break(Stop::Failed(failure)) => Err(failure),
+            ControlFlow::Break(Stop::Unwatched) if conversation.is_speaking() => {
+                Err(Failure::failed("stdout is closed, and stdin was not sent to its end".into()))
+            }
             ControlFlow::Break(Stop::Unwatched) => Ok(()),
         }
     }
@@ -94,7 +97,6 @@ impl<S: Stack> Talk<S> {
             self.listen_to_keyboard();
             self.write();
             self.read(screen)?;
-            or_break(self.conversation.expired(self.now))?;
             screen.show(self.conversation.take_pieces());
             screen.look().map_or_else(ControlFlow::Break, ControlFlow::Continue)?;
         }
@@ -102,7 +104,7 @@ impl<S: Stack> Talk<S> {
     }
 
     fn wait(&mut self, screen: &Screen) -> Turn {
-        let until = if self.has_work(screen) { Some(Instant::START) } else { self.conversation.deadline() };
+        let until = if self.has_work(screen) { Some(Instant::START) } else { None };
         let waited = self.stack.wait(&mut self.ready, until);
         self.now = or_break(waited.map_err(|error| Failure::failed(format!("cannot wait: {error}"))))?;
         for readiness in self.ready.drain(..) {
@@ -185,7 +187,7 @@ impl<S: Stack> Talk<S> {
                 if let Some(kind) = self.link.failed {
                     return or_break(Err(self.conversation.lost(self.now, kind)));
                 }
-                self.conversation.ended(self.now);
+                self.conversation.ended();
             }
             Ok(len) => {
                 self.link.is_readable = len == self.scratch.len() || self.link.is_read_to_the_end;

@@ -53,6 +53,11 @@ impl Typing {
         self.outgoing.seal_replies(1);
     }
 
+    /// Whether anything was typed at all.
+    pub fn has_begun(&self) -> bool {
+        self.lines > 0 || self.decoder.is_unfinished()
+    }
+
     /// Whether more should be typed.
     pub fn has_room(&self) -> bool {
         self.outgoing.unsent() < OUTGOING_ENOUGH_BYTES
