@@ -381,7 +381,8 @@ fn what_could_not_be_sent_is_told_although_nobody_watches() {
     drop(stdout);
     let mut keys = talker.keys();
     let typist = thread::spawn(move || while keys.write_all(&b"hello\n".repeat(10_000)).is_ok() {});
-    socket.write_all(b"for nobody\n").unwrap(); // and nothing is read
+    expect(&mut socket, b"hello\n"); // and nothing more is read
+    socket.write_all(b"for nobody\n").unwrap();
     let talked = talker.wait_unwatched();
     assert_eq!(talked.badly(), "stdout is closed, and stdin was not sent to its end");
     typist.join().unwrap();
