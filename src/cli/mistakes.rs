@@ -23,6 +23,9 @@ pub(super) fn one_line(error: &clap::Error, words: &[OsString]) -> String {
         (ErrorKind::InvalidValue, Some(option)) => {
             format!("{option}: needs a value{}", origin(option, words))
         }
+        (ErrorKind::UnknownArgument, Some(word)) if !word.starts_with('-') => {
+            format!("{word}: is one word too many (--help shows all)")
+        }
         (ErrorKind::UnknownArgument, Some(option)) => {
             let instead = context(ContextKind::SuggestedArg);
             let hint = instead.map_or("--help shows all".into(), |other| format!("did you mean {other}?"));

@@ -14,6 +14,7 @@ mod peer;
 mod report;
 mod serve;
 mod signals;
+mod target;
 mod units;
 
 use std::ffi::{OsStr, OsString};

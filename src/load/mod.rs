@@ -98,6 +98,8 @@ pub enum GaveUp {
     Faults,
     /// Nobody was left to receive.
     Alone,
+    /// Whoever wanted it did not want it any more.
+    Stopped,
 }
 
 impl<S: Stack> Load<S> {
@@ -140,6 +142,11 @@ impl<S: Stack> Load<S> {
         self.proceed();
         self.send();
         Ok(self.phase)
+    }
+
+    /// Ends the run before its time, with a report of what there is.
+    pub fn stop(&mut self) {
+        self.gave_up.get_or_insert(GaveUp::Stopped);
     }
 
     /// How far it has come.

@@ -83,7 +83,7 @@ pub enum LoadError {
         joined: u32,
     },
     /// It could, and there is no answer.
-    #[error("{to} has answered the pings of {joined} of {peers} peers, and none for {} s more", .patience.as_secs())]
+    #[error("{to} has answered the pings of {joined} of {peers} peers, and none for {} s more: is that a relay?", .patience.as_secs())]
     NoAnswer {
         /// Where.
         to: SocketAddr,

@@ -317,12 +317,12 @@ fn options_that_make_no_sense_are_told_in_one_line() {
     assert_eq!(refused(&["--max-bytes", "0"]), "--max-bytes 0: need at least one byte");
     assert_eq!(refused(&["--json", "f", "--plot", "f"]), "--plot: cannot go to the same file as --json");
     assert_eq!(refused(&["--duration", "0"]), "--duration 0s: need at least 1ms");
-    for bad in ["localhost", "127.0.0.1:x", ""] {
+    for bad in ["127.0.0.1:x", "127.0.0.1:0", "::1:x", ""] {
         assert!(run(&["load", "--connect", bad], &[]).error(2).starts_with(&format!("--connect {bad}: ")));
     }
-    let nowhere = run(&["load", "--connect", "0.0.0.0:7333"], &[]);
-    assert_eq!(nowhere.error(2), "--connect 0.0.0.0:7333: need an address and a port to connect to");
-    assert_eq!(run(&["load"], &[]).error(2), "--connect <ADDR>: is needed");
+    assert_eq!(refused(&["--relay-pid", "1 2"]), "--relay-pid 1 2: need the number of one process");
+    assert_eq!(refused(&["stray"]), "stray: is one word too many (--help shows all)");
+    assert_eq!(run(&["load"], &[]).error(2), "--connect <HOST[:PORT]>: is needed");
 }
 
 #[test]
@@ -334,6 +334,10 @@ fn what_cannot_be_done_is_told_before_the_run() {
         let line = load(relay.address(), &[option, "/nonexistent/file"]).error(1).to_string();
         assert!(line.starts_with("cannot write /nonexistent/file: "), "{line}");
     }
+    let (_directory, path) = file("figures.json");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    load(closed, &["--json", &path]).error(1);
+    assert!(!std::path::Path::new(&path).exists(), "no run leaves no file");
 }
 
 #[test]
@@ -352,6 +356,36 @@ fn a_relay_that_dies_in_the_middle_leaves_a_report() {
     for said in ["given up      nobody was left to receive", "the relay cut 5 peers off", "deliveries    "] {
         assert!(ran.out.contains(said), "no {said} in {}", ran.out);
     }
+}
+
+#[test]
+fn whoever_stops_a_run_is_told_what_there_is() {
+    let relay = Relay::start(&[]);
+    let mut witness = relay.peer();
+    let to = format!("localhost:{}", relay.address().port());
+    let mut child = program()
+        .args([
+            "load",
+            "--connect",
+            &to,
+            "--peers",
+            "5",
+            "--rate",
+            "1000",
+            "--warmup",
+            "0",
+            "--duration",
+            "20m",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    witness.receive(); // it has begun
+    signal("-INT", child.id());
+    let mut out = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{out}");
+    assert!(out.contains("given up      stopped by a signal") && out.contains("deliveries    "), "{out}");
 }
 
 #[test]

@@ -467,7 +467,7 @@ fn options_that_make_no_sense_cost_one_line() {
         (&["--connect", "a", "0"], format!("--connect a 0: {need}")),
         (&["--connect", "a", "--connect", "b"], "--connect: can be given only once".into()),
         (&["--connect"], "--connect: needs a value".into()),
-        (&["--connect", "a", "1", "b"], "b: no such option (--help shows all)".into()),
+        (&["--connect", "a", "1", "b"], "b: is one word too many (--help shows all)".into()),
         (
             &["--listen", "localhost:1"],
             "--listen localhost:1: need a port, or an IPv4 or IPv6 address with one, as in 7333 or \

@@ -340,7 +340,7 @@ fn a_relay_that_does_not_answer_is_no_run() {
     let error = try_run(&World::new(Habits { is_mute: true, ..Habits::default() }), plan(rate(1)));
     assert_eq!(
         error.unwrap_err().to_string(),
-        "127.0.0.1:7333 has answered the pings of 0 of 10 peers, and none for 10 s more"
+        "127.0.0.1:7333 has answered the pings of 0 of 10 peers, and none for 10 s more: is that a relay?"
     );
 }
 

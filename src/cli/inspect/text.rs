@@ -35,7 +35,11 @@ pub fn summary(out: &mut impl Write, all: &Summary) -> io::Result<()> {
         "bytes: {bytes} = {} in good frames + {} in bad ones + {skipped} skipped + {unfinished} unfinished",
         good.bytes, bad.bytes
     )?;
-    writeln!(out, "end: {}", end(all))
+    writeln!(out, "end: {}", end(all))?;
+    if *bytes > 0 && good.frames + bad.frames == 0 {
+        writeln!(out, "note: not one frame is in it (--network or --magic?)")?;
+    }
+    Ok(())
 }
 
 fn end(all: &Summary) -> String {

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use options::LoadArgs;
 
-use super::Failure;
+use super::{Failure, signals};
 use crate::kernel::{KernelStack, SocketOptions};
 use crate::load::{Load, LoadError, Phase, Plan, Report};
 use process::Usage;
@@ -28,13 +28,14 @@ pub const HELP_TEMPLATE: &str = "\
 Examples:
   peer-relay load --connect 127.0.0.1:7333                            100 peers, as fast as they get it
   peer-relay load --connect 127.0.0.1:7333 --rate 1000 --plot it.svg  latency at 1000 messages a second
-  peer-relay load --connect 127.0.0.1:7333 --peers 10000 --relay-pid $(pidof peer-relay)
+  peer-relay load --connect 127.0.0.1:7333 --peers 10000 --relay-pid 4711
 
 {usage-heading} {usage}
 
 {all-args}
 
-The exit code is 0 when every delivery came once, in order and as it was sent, else 1.
+Ctrl-C ends a run early and tells what there is. The exit code is 0 when every delivery came once, in
+order and as it was sent; 2 when the options make no sense; else 1.
 ";
 
 /// How often whoever looks on is told how far it is.
@@ -84,6 +85,7 @@ fn seed() -> u64 {
 
 fn measure(plan: Plan, relay_pid: Option<u32>) -> Result<Outcome, Failure> {
     let stack = stack().map_err(|error| Failure::failed(format!("cannot poll for connections: {error}")))?;
+    let stop = signals::install(stack.wake())?;
     let (mut own, mut relay) = (Watched::own(), relay_pid.map(Watched::relay).transpose()?);
     let progress = Progress::begin(&plan);
     let mut load = Load::new(stack, plan);
@@ -91,6 +93,12 @@ fn measure(plan: Plan, relay_pid: Option<u32>) -> Result<Outcome, Failure> {
     let mut told_at = load.now();
     while phase < Phase::Over {
         let now = load.turn(Some(told_at + TELL_EVERY)).map_err(|error| no_run(&error))?;
+        if stop.is_wanted() && phase == Phase::Joining {
+            return Err(Failure::failed("stopped before everybody was in the room".into()));
+        }
+        if stop.is_wanted() {
+            load.stop();
+        }
         if now != phase {
             phase = now;
             own.phase(now);
@@ -170,7 +178,12 @@ fn no_run(error: &LoadError) -> Failure {
 
 /// Better before the run than after it. What is in the file stays until there is something new.
 fn check_writable(path: &Path) -> Result<(), Failure> {
-    File::options().append(true).create(true).open(path).map(drop).map_err(|error| cannot_write(path, &error))
+    let is_new = !path.exists();
+    File::options().append(true).create(true).open(path).map_err(|error| cannot_write(path, &error))?;
+    if is_new {
+        let _ = fs::remove_file(path); // should that fail, an empty file is no harm
+    }
+    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

@@ -10,7 +10,8 @@ use clap::Args;
 
 use crate::cli::Failure;
 use crate::cli::network::NetworkArgs;
-use crate::cli::units::{Count, ListenAddress, Size, Span, grouped};
+use crate::cli::target::Target;
+use crate::cli::units::{Count, Size, Span, grouped};
 use crate::load::{Pace, Plan, SMALLEST_PAYLOAD};
 use crate::wire::frame::MAX_PAYLOAD;
 
@@ -32,8 +33,8 @@ const PAIRS_MOST: u64 = 1 << 27;
 #[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
     /// Where the relay is; without a port it is the network's
-    #[arg(long, value_name = "ADDR", help_heading = LOAD)]
-    pub connect: ListenAddress,
+    #[arg(long, value_name = "HOST[:PORT]", help_heading = LOAD)]
+    pub connect: Target,
 
     /// Peers in the room; all of them receive
     #[arg(long, value_name = "N", default_value = "100", help_heading = LOAD)]
@@ -73,7 +74,7 @@ pub struct LoadArgs {
     pub network: NetworkArgs,
 
     /// The relay's process, on this host: its CPU time and memory are told, and deliveries per second of its CPU
-    #[arg(long, value_name = "PID", help_heading = OUTPUT)]
+    #[arg(long, value_name = "PID", value_parser = process_id, help_heading = OUTPUT)]
     pub relay_pid: Option<u32>,
 
     /// Where the figures go as JSON
@@ -133,11 +134,10 @@ impl LoadArgs {
     }
 
     fn to(&self, port: u16) -> Result<SocketAddr, Failure> {
-        let to = self.connect.or_port(port);
-        if to.ip().is_unspecified() || to.port() == 0 {
-            return Err(Failure::usage(format!("--connect {to}: need an address and a port to connect to")));
-        }
-        Ok(to)
+        let all = self.connect.resolve(port)?;
+        // all peers go to one address; of a name's, the one a relay listens at by default
+        let to = all.iter().find(|to| to.is_ipv4()).or(all.first()).copied();
+        to.ok_or_else(|| Failure::failed("--connect: no address".into()))
     }
 
     fn peers_and_senders(&self, descriptors: u64) -> Result<(u32, u32), Failure> {
@@ -183,6 +183,10 @@ impl LoadArgs {
             ))),
         }
     }
+}
+
+fn process_id(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "need the number of one process")
 }
 
 impl FromStr for Sizes {

@@ -5,6 +5,7 @@ use hdrhistogram::Histogram;
 use super::{Cost, Outcome};
 use crate::cli::units::{Size, Span, grouped, in_binary};
 use crate::load::{Account, FAULTS_MOST, Fault, GaveUp, PATIENCE, Pace, Plan, Report};
+use crate::relay::Limits;
 
 /// Percentiles that are told, and their names.
 pub const PERCENTILES: [(f64, &str); 4] = [(50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99.9")];
@@ -163,6 +164,7 @@ pub fn gave_up(why: GaveUp) -> String {
         GaveUp::Silence => format!("nothing came for {} while something was under way", Span(PATIENCE)),
         GaveUp::Faults => format!("more than {} things went wrong", grouped(FAULTS_MOST)),
         GaveUp::Alone => "nobody was left to receive".into(),
+        GaveUp::Stopped => "stopped by a signal".into(),
     }
 }
 
@@ -184,10 +186,8 @@ fn faults(report: &Report, text: &mut String) {
     }
     if total.cut_off > 0 {
         let peers = counted(total.cut_off, "peer");
-        let hint = match report.plan.pace {
-            Pace::Window(_) => ": too slow a reader, perhaps, of so large a --window",
-            Pace::Rate(_) => "",
-        };
+        let is_large = *report.plan.sizes.end() > Limits::new(report.plan.magic).decoder.max_payload;
+        let hint = if is_large { " (--size is beyond what a relay takes by default)" } else { "" };
         text.push_str(&format!("the relay cut {peers} off; its log says why{hint}\n"));
     }
 }

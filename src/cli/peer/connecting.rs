@@ -5,12 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::conversation::{Piece, Side, closed_at_once};
+use super::conversation::{Piece, Side};
 use super::framing::Framing;
+use super::losing::closed_at_once;
 use super::screen::Screen;
-use super::target::Target;
 use crate::cli::Failure;
 use crate::cli::listening::{NEEDS_INTERFACE, cannot_listen, family, lacks_interface};
+use crate::cli::target::Target;
 use crate::kernel::KernelStack;
 use crate::protocol::Token;
 use crate::server::{Readiness, Stack};

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::framing::{Fault, Framing, Inbound, Message};
+use super::losing;
 use super::typing::Typing;
 use crate::cli::Failure;
 use crate::cli::units::grouped;
@@ -63,6 +64,7 @@ pub struct Conversation {
     /// Nothing more comes from the other side.
     has_peer_ended: bool,
     has_received: bool,
+    has_sent: bool,
     passed_over: u64,
     /// What else went wrong that is not the end of it.
     faults: Vec<String>,
@@ -92,6 +94,7 @@ impl Conversation {
             ours: End::StdinOpen,
             has_peer_ended: false,
             has_received: false,
+            has_sent: false,
             passed_over: 0,
             faults: Vec::new(),
         };
@@ -157,23 +160,18 @@ impl Conversation {
 
     /// The connection has failed. Why that is.
     pub fn lost(&self, now: Instant, kind: io::ErrorKind) -> Failure {
-        let why = match kind {
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe if self.is_at_once(now) => {
-                return closed_at_once(self.with, self.rules.framing);
-            }
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset".into(),
-            io::ErrorKind::TimedOut => "it does not answer any more".into(),
-            kind => kind.to_string(),
-        };
-        let unsent = match self.typing.outgoing.unsent() as u64 {
-            0 => String::new(),
-            len => format!("; at least {} bytes were not sent", grouped(len)),
-        };
-        self.failed(&format!("broke the connection off: {why}{unsent}"))
+        let is_reset = matches!(kind, io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe);
+        let framing = self.rules.framing;
+        match (is_reset && self.is_at_once(now), self.has_sent) {
+            (true, false) => losing::closed_at_once(self.with, framing),
+            (true, true) => losing::not_understood(self.with, framing),
+            (false, _) => losing::broken_off(self.with, kind, self.typing.outgoing.unsent() as u64),
+        }
     }
 
     /// So many bytes of what is to be sent are.
     pub fn sent(&mut self, len: usize) {
+        self.has_sent |= len > 0;
         self.typing.outgoing.sent(len);
     }
 
@@ -266,15 +264,6 @@ impl Conversation {
     fn status(&mut self, line: String) {
         self.pieces.push(Piece::Status(line));
     }
-}
-
-/// What a relay that is full or has banned somebody looks like from outside. Where lines are spoken there is none.
-pub fn closed_at_once(with: SocketAddr, framing: Framing) -> Failure {
-    let why = match framing {
-        Framing::Frames { .. } => "it is full or has banned this address; its log says which",
-        Framing::Lines => "reset",
-    };
-    Failure::failed(format!("{with} closed the connection at once: {why}"))
 }
 
 /// `1 line of stdin was`, `2 lines of stdin were`.

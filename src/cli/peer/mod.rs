@@ -5,9 +5,9 @@ mod connecting;
 mod conversation;
 mod framing;
 mod keyboard;
+mod losing;
 mod screen;
 mod talk;
-mod target;
 mod typing;
 
 use std::io;
@@ -20,6 +20,7 @@ use rustix::io::Errno;
 
 use super::Failure;
 use super::network::NetworkArgs;
+use super::target::{ListenTarget, Target};
 use super::units::Size;
 use crate::kernel::{KernelStack, SocketOptions};
 use crate::wire::{Command, Network};
@@ -29,7 +30,6 @@ use framing::{Framing, MAX_PAYLOAD};
 use keyboard::Keyboard;
 use screen::Screen;
 use talk::Talk;
-use target::{ListenTarget, Target};
 
 /// How long the other side may be silent before it is asked whether it is there.
 const KEEPALIVE: Duration = Duration::from_secs(60);

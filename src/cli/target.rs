@@ -25,6 +25,11 @@ enum Host {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenTarget(ListenAddress);
 
+/// Neither a host nor an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("need HOST:PORT or a host alone, as in 127.0.0.1:7333 or [::1]:7333")]
+pub struct BadTarget;
+
 /// Neither a port nor an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("need a port, or an IPv4 or IPv6 address with one, as in 7333 or 0.0.0.0:7333")]
@@ -110,6 +115,14 @@ impl Target {
 fn is_name(host: &str) -> bool {
     let is_fine = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
     !host.is_empty() && !host.starts_with('-') && host.chars().all(is_fine)
+}
+
+impl FromStr for Target {
+    type Err = BadTarget;
+
+    fn from_str(text: &str) -> Result<Self, BadTarget> {
+        Self::of_one_word(text).ok_or(BadTarget)
+    }
 }
 
 impl ListenTarget {
