@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Far more than anything here takes: only a fault waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// What a quiet peer may wait for its pong, whatever the others do.
-pub const QUICK: Duration = Duration::from_secs(2);
+pub const QUICK: Duration = Duration::from_secs(5);
 /// What a peer reads at once, when there is as much.
 const READ_AHEAD: usize = 64 * 1024;
 /// What frames begin with unless a test says otherwise.
