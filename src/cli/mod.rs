@@ -173,6 +173,12 @@ fn is_command(word: &OsStr) -> bool {
     Cli::command().get_subcommands().any(|command| word == command.get_name())
 }
 
+/// As high as it may be. Says how high that is.
+fn raise_descriptor_limit() -> u64 {
+    // where it cannot be raised or read, what the standard promises everybody
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(256)
+}
+
 /// The environment variable of an option.
 fn variable_of(option: &str) -> String {
     format!("PEER_RELAY_{}", option.replace('-', "_").to_uppercase())

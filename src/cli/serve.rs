@@ -14,7 +14,7 @@ use super::listening::{cannot_listen, family};
 use super::options::{ServeArgs, Settings};
 use super::signals::{self, Stop};
 use super::units::{Size, Span, grouped};
-use super::{Failure, check, logging, report, version};
+use super::{Failure, check, logging, raise_descriptor_limit, report, version};
 use crate::kernel::{Family, KernelStack};
 use crate::protocol::{Flood, Offence, Penalty};
 use crate::relay::{AddressKey, Ban, Relay, Stats};
@@ -167,12 +167,6 @@ fn check_only(settings: &Settings, given: &ArgMatches) -> Result<(), Failure> {
     text += &check::report(settings, given);
     let _ = io::Write::write_all(&mut io::stdout(), text.as_bytes()); // closed: then nobody wants it
     Ok(())
-}
-
-/// As high as it may be. Says how high that is.
-fn raise_descriptor_limit() -> u64 {
-    // where it cannot be raised or read, what the standard promises everybody
-    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(256)
 }
 
 fn load_bans(settings: &Settings, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, Failure> {

@@ -8,6 +8,9 @@ use thiserror::Error;
 use crate::cli::Failure;
 use crate::cli::units::ListenAddress;
 
+/// What a refused connection is told to whoever wanted a relay.
+pub const NO_RELAY: &str = "refused. Is a relay there? Start one: peer-relay serve";
+
 /// Whom to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

@@ -25,15 +25,16 @@ const AT_ONCE: u32 = 256;
 pub struct Joining {
     begun_at: Instant,
     full_at: Option<Instant>,
+    peers: u32,
+    /// Peers that have set out.
     begun: u32,
     joined: u32,
-    peers_left: u32,
 }
 
 impl Joining {
     /// Nobody has come.
     pub fn beginning(now: Instant, peers: u32) -> Self {
-        Self { begun_at: now, full_at: None, begun: 0, joined: 0, peers_left: peers }
+        Self { begun_at: now, full_at: None, peers, begun: 0, joined: 0 }
     }
 
     /// How many are in.
@@ -48,7 +49,7 @@ impl Joining {
 
     /// Whether somebody can set out now.
     pub fn can_begin_another(&self) -> bool {
-        self.peers_left > 0 && self.begun - self.joined < AT_ONCE
+        self.begun < self.peers && self.begun - self.joined < AT_ONCE
     }
 }
 
@@ -77,7 +78,6 @@ impl<S: Stack> Load<S> {
         let stream = connected.map_err(|error| self.cannot_connect(peer, error))?;
         self.links.push(Link::new(stream, Receiver::new(peer, self.plan.senders as usize)));
         self.joining.begun += 1;
-        self.joining.peers_left -= 1;
         Ok(())
     }
 

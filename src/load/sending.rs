@@ -67,7 +67,7 @@ impl Sending {
         self.never_sent
     }
 
-    /// So many more.
+    /// So many messages have waited to the end, and will not be sent.
     pub fn were_never_sent(&mut self, count: u64) {
         self.never_sent = self.never_sent.saturating_add(count);
     }

@@ -15,7 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use options::LoadArgs;
 
-use super::{Failure, signals};
+use super::target::NO_RELAY;
+use super::{Failure, raise_descriptor_limit, signals};
 use crate::kernel::{KernelStack, SocketOptions};
 use crate::load::{Load, LoadError, Phase, Plan, Report};
 use process::Usage;
@@ -62,9 +63,7 @@ struct Cost {
 
 /// Runs the load. The exit code says whether everything came as it was sent.
 pub fn run(args: &LoadArgs) -> Result<ExitCode, Failure> {
-    // where it cannot be raised or read, what the standard promises everybody
-    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(256);
-    let plan = args.settle(descriptors, seed())?;
+    let plan = args.settle(raise_descriptor_limit(), seed())?;
     let files = [args.json.as_deref(), args.plot.as_deref()];
     files.into_iter().flatten().try_for_each(check_writable)?;
     let outcome = measure(plan, args.relay_pid)?;
@@ -168,9 +167,7 @@ impl Watched {
 fn no_run(error: &LoadError) -> Failure {
     match error {
         LoadError::Connect { to, error, .. } if error.kind() == io::ErrorKind::ConnectionRefused => {
-            Failure::failed(format!(
-                "cannot connect to {to}: refused. Is a relay there? Start one: peer-relay serve"
-            ))
+            Failure::failed(format!("cannot connect to {to}: {NO_RELAY}"))
         }
         _ => Failure::failed(error.to_string()),
     }

@@ -26,9 +26,8 @@ const DARK: [(RGBColor, &str); 5] =
     [(PAPER, "#0d1117"), (INK, "#e6edf3"), (GRID, "#30363d"), (LATENCY, "#58a6ff"), (RATE, "#3fb950")];
 
 /// Percentiles with a mark of their own, and how far right they stand: each nine as far from the one before.
-const MARKS: [(f64, &str); 5] =
-    [(0.0, "0"), (90.0, "90 %"), (99.0, "99 %"), (99.9, "99.9 %"), (99.99, "99.99 %")];
-const MARK_50: (f64, &str) = (50.0, "50 %");
+const MARKS: [(f64, &str); 6] =
+    [(0.0, "0"), (50.0, "50 %"), (90.0, "90 %"), (99.0, "99 %"), (99.9, "99.9 %"), (99.99, "99.99 %")];
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
@@ -78,7 +77,7 @@ fn draw_latency<'a>(report: &Report, area: &Area<'a>) -> Drawn<'a> {
         Pace::Window(_) => "Latency (ms) by percentile, from sent to delivered (closed loop)",
     };
     let mut chart = panel(area, name).build_cartesian_2d(0.0..nines, 0.0..top)?;
-    let marks = MARKS.into_iter().chain([MARK_50]).map(|(percentile, name)| (place_of(percentile), name));
+    let marks = MARKS.into_iter().map(|(percentile, name)| (place_of(percentile), name));
     let marks: Vec<(f64, &str)> = marks.filter(|(x, _)| *x <= nines + 0.01).collect();
     chart
         .configure_mesh()

@@ -25,7 +25,6 @@ impl Usage {
     /// Of a process.
     pub fn of(pid: u32) -> io::Result<Self> {
         let process = Path::new("/proc").join(pid.to_string());
-
         // the first thread lives as long as the process; others may end while we look
         let mut cpu = ran(&fs::read_to_string(process.join("schedstat"))?);
         for thread in fs::read_dir(process.join("task"))?.flatten() {

@@ -11,7 +11,7 @@ use super::losing::closed_at_once;
 use super::screen::Screen;
 use crate::cli::Failure;
 use crate::cli::listening::{NEEDS_INTERFACE, cannot_listen, family, lacks_interface};
-use crate::cli::target::Target;
+use crate::cli::target::{NO_RELAY, Target};
 use crate::kernel::KernelStack;
 use crate::protocol::Token;
 use crate::server::{Readiness, Stack};
@@ -134,7 +134,7 @@ fn cannot_connect(to: SocketAddr, framing: Framing, error: &io::Error) -> Failur
         io::ErrorKind::ConnectionRefused if framing == Framing::Lines => {
             format!("refused. Is anybody there? Start one: peer-relay peer --lines --listen {to}")
         }
-        io::ErrorKind::ConnectionRefused => "refused. Is a relay there? Start one: peer-relay serve".into(),
+        io::ErrorKind::ConnectionRefused => NO_RELAY.into(),
         io::ErrorKind::TimedOut => format!("no answer within {} s", CONNECT_TIME.as_secs()),
         io::ErrorKind::InvalidInput if lacks_interface(to) => NEEDS_INTERFACE.into(),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "unreachable".into(),

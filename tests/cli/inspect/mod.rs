@@ -5,7 +5,7 @@ mod streams;
 
 use std::fs;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use peer_relay::wire::Frame;
 use serde_json::Value;
@@ -26,16 +26,16 @@ bytes: 118 = 80 in good frames + 32 in bad ones + 6 skipped + 0 unfinished
 end: between frames
 ";
 
+/// `inspect` with its three streams in our hands.
+fn begin(args: &[&str]) -> Child {
+    let mut command = program();
+    command.arg("inspect").args(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
 /// Runs `inspect` to its end with a stream on stdin.
 fn inspect(args: &[&str], stream: &[u8]) -> Ran {
-    let mut child = program()
-        .arg("inspect")
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = begin(args);
     let mut stdin = child.stdin.take().unwrap();
     let stream = stream.to_vec();
     let writer = std::thread::spawn(move || {

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::thread;
 
-use super::{CLASSIC_SHOWN, inspect};
+use super::{CLASSIC_SHOWN, begin, inspect};
 use crate::support::{Lines, encode, program, run, terminal};
 
 #[test]
@@ -98,14 +98,8 @@ fn findings_are_shown_as_they_come() {
 
 #[test]
 fn whoever_has_seen_enough_may_close() {
-    for args in [["inspect"].as_slice(), &["inspect", "--json"]] {
-        let mut child = program()
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    for args in [[].as_slice(), &["--json"]] {
+        let mut child = begin(args);
         let mut stdin = child.stdin.take().unwrap();
         let writer = thread::spawn(move || {
             let frames = encode("msg", b"").repeat(1000);
