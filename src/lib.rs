@@ -25,6 +25,7 @@
 //! | [`relay`] | the peers and the law; no socket, no clock |
 //! | [`server`] | one turn of the loop, over any [`Stack`](server::Stack) |
 //! | [`load`] | a load tester that knows what everybody must get, over any stack |
+//! | [`sim`] | a whole world on one seed, to try the server in |
 //! | [`kernel`] | the kernel's TCP; the only file that opens a socket |
 //! | [`cli`] | options, log, signals, files |
 //!
@@ -76,5 +77,6 @@ pub mod protocol;
 pub mod relay;
 pub mod rng;
 pub mod server;
+pub mod sim;
 pub mod time;
 pub mod wire;

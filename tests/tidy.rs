@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers, lowest first. A file may name its own layer and those before it.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["time", "rng", "deadlines"],
     &["wire"],
     &["protocol"],
     &["relay"],
     &["server"],
     &["load"],
+    &["sim"],
     &["kernel"],
     &["cli"],
 ];

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Load;
 use super::link::{Link, Stage};
 use super::maker::Occasion;
-use super::plan::LoadError;
+use super::plan::{LoadError, Plan};
 use super::receiver::Receiver;
-use super::{Load, PATIENCE};
 use crate::protocol::Token;
 use crate::server::Stack;
 use crate::time::Instant;
@@ -62,9 +62,9 @@ impl<S: Stack> Load<S> {
         if self.joining.joined == self.plan.peers {
             self.joining.full_at = Some(self.now);
             self.begin();
-        } else if self.now >= self.last_news + PATIENCE {
-            let (to, joined, peers) = (self.plan.to, self.joining.joined, self.plan.peers);
-            return Err(LoadError::NoAnswer { to, joined, peers, patience: PATIENCE });
+        } else if self.now >= self.last_news + self.plan.patience {
+            let Plan { to, peers, patience, .. } = self.plan;
+            return Err(LoadError::NoAnswer { to, joined: self.joining.joined, peers, patience });
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ use tape::Tape;
 const READ_BYTES: usize = 256 * 1024;
 /// Peers read before what has become due is made: about a millisecond's worth.
 const READS_PER_TURN: usize = 64;
-/// How long nothing may come while something is under way.
+/// How long nothing may come while something is under way, in a run over a network as people know them.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Things that may go wrong before the rest is not worth measuring; what is kept of each is bounded by it.
 pub const FAULTS_MOST: u64 = 1_000_000;
@@ -92,7 +92,7 @@ pub enum Phase {
 /// Why a run ended before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GaveUp {
-    /// Nothing came for [`PATIENCE`] although something was under way.
+    /// Nothing came for [`Plan::patience`] although something was under way.
     Silence,
     /// More than [`FAULTS_MOST`] things went wrong.
     Faults,
@@ -149,6 +149,22 @@ impl<S: Stack> Load<S> {
         self.gave_up.get_or_insert(GaveUp::Stopped);
     }
 
+    /// When it wants a turn even if nothing happens: never, or at once if that is past.
+    pub fn wake_up(&self) -> Option<Instant> {
+        if self.readers.is_empty() { self.wakes_for_phase() } else { Some(Instant::START) }
+    }
+
+    /// The connections' provider.
+    pub fn stack_mut(&mut self) -> &mut S {
+        &mut self.stack
+    }
+
+    /// Everybody hangs up. What a process does when it ends.
+    pub fn hang_up(&mut self) {
+        let streams = self.links.iter_mut().filter_map(|link| link.stream.take());
+        streams.for_each(|stream| self.stack.close(stream));
+    }
+
     /// How far it has come.
     pub fn phase(&self) -> Phase {
         self.phase
@@ -183,7 +199,7 @@ impl<S: Stack> Load<S> {
     // wait
 
     fn wait(&mut self, until: Option<Instant>) -> Result<(), LoadError> {
-        let wake_up = if self.readers.is_empty() { self.wake_up(until) } else { Some(Instant::START) };
+        let wake_up = [until, self.wake_up()].into_iter().flatten().min();
         let mut ready = std::mem::take(&mut self.ready);
         self.now = self.stack.wait(&mut ready, wake_up).map_err(LoadError::Wait)?;
         for readiness in ready.drain(..) {
@@ -193,15 +209,15 @@ impl<S: Stack> Load<S> {
         Ok(())
     }
 
-    fn wake_up(&self, until: Option<Instant>) -> Option<Instant> {
+    fn wakes_for_phase(&self) -> Option<Instant> {
         let of_phase = match self.phase {
             Phase::Joining if self.joining.can_begin_another() => Some(Instant::START),
             Phase::Draining if self.run.tape.under_way() == 0 => Some(Instant::START),
             Phase::Joining | Phase::Draining | Phase::Parting | Phase::Over => None,
             Phase::WarmingUp | Phase::Measuring => self.sending.wake_up(&self.plan, self.phase),
         };
-        let patience = self.is_waiting().then(|| self.last_news + PATIENCE);
-        [until, of_phase, patience].into_iter().flatten().min()
+        let patience = self.is_waiting().then(|| self.last_news + self.plan.patience);
+        [of_phase, patience].into_iter().flatten().min()
     }
 
     // proceed
@@ -231,7 +247,7 @@ impl<S: Stack> Load<S> {
             Some(GaveUp::Faults)
         } else if self.sending.gone() >= self.plan.receivers() {
             Some(GaveUp::Alone)
-        } else if self.is_waiting() && self.now >= self.last_news + PATIENCE {
+        } else if self.is_waiting() && self.now >= self.last_news + self.plan.patience {
             Some(GaveUp::Silence)
         } else {
             None

@@ -11,6 +11,8 @@ pub enum Pace {
     /// So many messages a second, all senders together, whatever becomes of them: an open loop. A message is
     /// due at its moment, and whatever holds it up counts as its latency.
     Rate(NonZeroU64),
+    /// One message each so long, all senders together; else the same.
+    Every(Duration),
     /// As fast as they are delivered, with at most so many messages sent and not yet delivered to all: a
     /// closed loop. A relay that stalls is asked for less meanwhile, so its latency looks better than it is.
     Window(NonZeroU64),
@@ -22,6 +24,10 @@ impl Pace {
         match self {
             Self::Rate(rate) => {
                 let micros = (u128::from(before) * 1_000_000).div_ceil(u128::from(rate.get()));
+                Some(start + Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
+            }
+            Self::Every(span) => {
+                let micros = u128::from(before) * span.as_micros();
                 Some(start + Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
             }
             Self::Window(_) => None,
@@ -36,6 +42,10 @@ impl Pace {
                 let due = elapsed * u128::from(rate.get()) / 1_000_000 + 1;
                 u64::try_from(due).unwrap_or(u64::MAX)
             }
+            Self::Every(span) => {
+                let due = now.since(start).as_micros() / span.as_micros().max(1) + 1;
+                u64::try_from(due).unwrap_or(u64::MAX)
+            }
             Self::Window(_) => 0,
         }
     }
@@ -43,7 +53,7 @@ impl Pace {
     /// How many more may be sent now, when so many are under way, in a closed loop.
     pub fn allowance(self, under_way: u64) -> u64 {
         match self {
-            Self::Rate(_) => 0,
+            Self::Rate(_) | Self::Every(_) => 0,
             Self::Window(window) => window.get().saturating_sub(under_way),
         }
     }
@@ -75,6 +85,14 @@ mod tests {
         assert_eq!(dues, [at(0), at(333_334), at(666_667), at(1_000_000)]);
         let by = |micros| rate(1000).due_by(START, at(micros));
         assert_eq!([by(0), by(999), by(1000), by(5000)], [1, 1, 2, 6], "the first one at once");
+    }
+
+    #[test]
+    fn a_slow_pace_is_as_exact() {
+        let pace = Pace::Every(Duration::from_secs(20));
+        let dues: Vec<_> = (0..3).map(|before| pace.due(START, before).unwrap()).collect();
+        assert_eq!(dues, [at(0), at(20_000_000), at(40_000_000)]);
+        assert_eq!([0, 19_999_999, 20_000_000].map(|micros| pace.due_by(START, at(micros))), [1, 1, 2]);
     }
 
     #[test]

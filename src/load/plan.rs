@@ -33,6 +33,8 @@ pub struct Plan {
     pub duration: Duration,
     /// Bytes delivered in the measured time that end it early.
     pub max_bytes: u64,
+    /// How long nothing may come while something is under way.
+    pub patience: Duration,
     /// What the messages are drawn from.
     pub seed: u64,
 }
@@ -139,6 +141,7 @@ mod tests {
             warmup: Duration::ZERO,
             duration: Duration::ZERO,
             max_bytes: u64::MAX,
+            patience: Duration::ZERO,
             seed: 0,
         };
         assert_eq!(plan.source_name(0), "127.1.0.1");

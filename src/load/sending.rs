@@ -111,7 +111,7 @@ impl<S: Stack> Load<S> {
             return;
         }
         match self.plan.pace {
-            Pace::Rate(_) => self.catch_up(self.now),
+            Pace::Rate(_) | Pace::Every(_) => self.catch_up(self.now),
             Pace::Window(_) => self.fill_window(),
         }
     }
@@ -209,7 +209,9 @@ impl<S: Stack> Load<S> {
     /// What was due before `end` is the last that is made. What sockets have no room for has waited until now, so
     /// long at least. A sender that is gone is not waited for.
     pub(super) fn end_schedule(&mut self, end: Instant) {
-        let Pace::Rate(_) = self.plan.pace else { return };
+        if matches!(self.plan.pace, Pace::Window(_)) {
+            return;
+        }
         self.catch_up(Instant::from_micros(end.as_micros().saturating_sub(1)));
         let receivers = u64::from(self.plan.receivers().saturating_sub(self.sending.gone));
         for sender in (0..self.plan.senders).filter(|&sender| self.links[sender as usize].is_talking()) {

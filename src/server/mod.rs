@@ -91,7 +91,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
     /// # Errors
     /// Only the stack's own: no peer can cause one.
     pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Instant> {
-        self.wait(self.wake_up(until))?;
+        self.wait(self.waits_until(until))?;
         self.read()?;
         // after reading, which takes time: no deadline up to the moment this turn returns is left for the next
         self.relay.expired(self.now);
@@ -119,6 +119,16 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         self.relay.events()
     }
 
+    /// When it wants a turn even if nothing happens: never, or at once if that is past.
+    pub fn wake_up(&self) -> Option<Instant> {
+        self.waits_until(None)
+    }
+
+    /// The connections' provider.
+    pub fn stack(&self) -> &S {
+        &self.stack
+    }
+
     /// The connections' provider.
     pub fn stack_mut(&mut self) -> &mut S {
         &mut self.stack
@@ -127,7 +137,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
     // wait
 
     /// Until when a turn may wait; a moment long past when there is something to do already.
-    fn wake_up(&self, until: Option<Instant>) -> Option<Instant> {
+    fn waits_until(&self, until: Option<Instant>) -> Option<Instant> {
         let has_work = !self.readers.is_empty() || !self.writers.is_empty();
         if has_work || self.has_news || self.accepting.is_due(self.now) {
             return Some(Instant::START);

@@ -101,6 +101,11 @@ impl<'a> Part<'a> {
         &self.chunk[self.start..self.end]
     }
 
+    /// The whole chunk: what is held as long as any of it is.
+    pub fn chunk(&self) -> &'a Bytes {
+        self.chunk
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.end - self.start

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use peer_relay::load::{
-    Account, Counts, FaultKind, GaveUp, Load, LoadError, MessageId, Pace, Phase, Plan, Report,
+    Account, Counts, FaultKind, GaveUp, Load, LoadError, MessageId, PATIENCE, Pace, Phase, Plan, Report,
 };
 use peer_relay::wire::Network;
 use world::{DELAY, Fault, Habits, World};
@@ -24,7 +24,7 @@ fn window(window: u64) -> Pace {
 /// Ten peers, two of them senders; a second of an open loop is measured, and as many deliveries of a closed one.
 fn plan(pace: Pace) -> Plan {
     let millis = match pace {
-        Pace::Rate(_) => 1000,
+        Pace::Rate(_) | Pace::Every(_) => 1000,
         Pace::Window(window) => 800 / window.get().min(64),
     };
     Plan {
@@ -38,6 +38,7 @@ fn plan(pace: Pace) -> Plan {
         warmup: Duration::from_millis(millis / 10),
         duration: Duration::from_millis(millis),
         max_bytes: u64::MAX,
+        patience: PATIENCE,
         seed: 7,
     }
 }

@@ -100,6 +100,7 @@ fn figures(outcome: &Outcome) -> Figures<'_> {
     let plan = &report.plan;
     let (kind, rate, window) = match plan.pace {
         Pace::Rate(rate) => ("open", Some(rate.get()), None),
+        Pace::Every(_) => ("open", None, None),
         Pace::Window(window) => ("closed", None, Some(window.get())),
     };
     Figures {

@@ -12,7 +12,7 @@ use crate::cli::Failure;
 use crate::cli::network::NetworkArgs;
 use crate::cli::target::Target;
 use crate::cli::units::{Count, Size, Span, grouped};
-use crate::load::{Pace, Plan, SMALLEST_PAYLOAD};
+use crate::load::{PATIENCE, Pace, Plan, SMALLEST_PAYLOAD};
 use crate::wire::frame::MAX_PAYLOAD;
 
 const LOAD: &str = "Load";
@@ -121,6 +121,7 @@ impl LoadArgs {
             warmup: self.warmup.0,
             duration: self.duration.0,
             max_bytes: self.max_bytes()?,
+            patience: PATIENCE,
             seed,
         })
     }

@@ -73,7 +73,7 @@ fn draw_latency<'a>(report: &Report, area: &Area<'a>) -> Drawn<'a> {
         .collect();
     let top = points.iter().map(|point| point.1).fold(0.001, f64::max) * 1.1;
     let name = match report.plan.pace {
-        Pace::Rate(_) => "Latency (ms) by percentile, from due to delivered",
+        Pace::Rate(_) | Pace::Every(_) => "Latency (ms) by percentile, from due to delivered",
         Pace::Window(_) => "Latency (ms) by percentile, from sent to delivered (closed loop)",
     };
     let mut chart = panel(area, name).build_cartesian_2d(0.0..nines, 0.0..top)?;

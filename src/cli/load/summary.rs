@@ -29,7 +29,7 @@ pub fn text(outcome: &Outcome) -> String {
         Some(None) => row("relay", "its process was gone before all was measured".into()),
         None => {}
     }
-    if let Pace::Rate(_) = report.plan.pace {
+    if !matches!(report.plan.pace, Pace::Window(_)) {
         row("lateness", lateness(report));
     }
     if report.never_sent > 0 {
@@ -48,6 +48,7 @@ pub fn plan(plan: &Plan) -> String {
     let size = if from == to { from } else { format!("{from} to {to}") };
     let pace = match plan.pace {
         Pace::Rate(rate) => format!("{} messages/s (open loop)", grouped(rate.get())),
+        Pace::Every(span) => format!("a message every {} (open loop)", Span(span)),
         Pace::Window(window) => format!("at most {} messages under way (closed loop)", grouped(window.get())),
     };
     format!(
@@ -95,7 +96,7 @@ fn per_second(rate: f64) -> String {
 
 fn latency(report: &Report) -> String {
     let kind = match report.plan.pace {
-        Pace::Rate(_) => "from the time a message was due",
+        Pace::Rate(_) | Pace::Every(_) => "from the time a message was due",
         Pace::Window(_) => "closed loop: from its sending; a stall is not charged",
     };
     format!("{} ({kind})", percentiles(&report.latency))

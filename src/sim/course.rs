@@ -1,0 +1,157 @@
+//! How a world goes: everybody does what he likes, then faults and foes stop, then nobody says anything and
+//! everything must arrive, then everybody leaves and nothing must be left. Knows the acts and when they end.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::broken::{Broken, Promise};
+use super::roles::Act;
+use super::setup::{Ending, Setup};
+use super::subject::Subject;
+use super::world::World;
+use crate::load::Phase;
+use crate::time::Instant;
+
+/// Which act it is, and until when it may last.
+#[derive(Debug)]
+pub struct Course {
+    act: Act,
+    /// The act ends then, or must have come to its end by then.
+    until: Instant,
+    is_over: bool,
+    broken: Option<Broken>,
+    /// Honest peers that were there and had everything, since nobody says anything.
+    served: BTreeSet<IpAddr>,
+}
+
+impl Course {
+    /// The first act of a world.
+    pub fn new(setup: &Setup) -> Self {
+        Self {
+            act: Act::Open,
+            until: Instant::START + setup.open,
+            is_over: false,
+            broken: None,
+            served: BTreeSet::new(),
+        }
+    }
+
+    /// Whether there is nothing more to come.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Whether faults have stopped.
+    pub fn is_calm(&self) -> bool {
+        self.act >= Act::Calm
+    }
+
+    /// A promise was broken: that is the end.
+    pub fn break_off(&mut self, broken: Broken) {
+        self.broken = Some(broken);
+        self.is_over = true;
+    }
+
+    /// The promise that was broken.
+    pub fn broken(&self) -> Option<Broken> {
+        self.broken.clone()
+    }
+}
+
+impl<S: Subject> World<S> {
+    /// Goes on to the next act when it is time.
+    pub(super) fn proceed(&mut self) -> Result<(), Broken> {
+        let is_time = self.now >= self.course.until;
+        match self.course.act {
+            Act::Open if is_time => {
+                let has_cast = !self.setup.cast.is_empty();
+                if has_cast {
+                    self.calm();
+                }
+                self.enter(Act::Calm, self.setup.calm);
+            }
+            Act::Calm if is_time => self.enter(Act::Quiet, self.limit_of_quiet()),
+            Act::Quiet => match self.unserved() {
+                None => self.leave()?,
+                Some(who) if is_time => return Err(Promise::Convergence.broken(who)),
+                Some(_) => {}
+            },
+            Act::Leaving => match self.judge.all_gone(self.subject.relay(), self.subject.stack()) {
+                Ok(()) => self.course.is_over = true,
+                Err(left) if is_time => return Err(left),
+                Err(_) => {}
+            },
+            Act::Open | Act::Calm => {}
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, act: Act, lasts: Duration) {
+        self.course.act = act;
+        self.course.until = self.now + lasts;
+        self.crowd.enter(act);
+        self.cue_everybody();
+    }
+
+    /// The load tester measures as long as it was told to, and then waits for what is under way.
+    fn limit_of_quiet(&self) -> Duration {
+        let measures = self.setup.load.as_ref().map_or(Duration::ZERO, |load| load.duration);
+        measures + self.setup.convergence() * 3
+    }
+
+    /// Somebody honest who has not been there, or has not got everything.
+    fn unserved(&mut self) -> Option<String> {
+        if let Some(load) = &self.load
+            && load.phase() < Phase::Over
+        {
+            return Some(format!("the load tester is still {:?}", load.phase()));
+        }
+        for (role, from, conn) in self.crowd.honest() {
+            let owed = conn.and_then(|conn| self.judge.owed(conn));
+            match owed {
+                Some((due, came)) if due > came => {
+                    return Some(format!("{role} from {from} is due {due} bytes and has {came}"));
+                }
+                Some(_) => {
+                    self.course.served.insert(from);
+                }
+                // sent away for its silence, say, and on its way back
+                None if self.course.served.contains(&from) => {}
+                None => return Some(format!("{role} from {from} is not in the room")),
+            }
+        }
+        None
+    }
+
+    /// Everybody has everything: the world ends.
+    fn leave(&mut self) -> Result<(), Broken> {
+        if let Some(mut load) = self.load.take() {
+            load.stack_mut().begin_turn(self.now);
+            load.hang_up();
+            self.load = Some(load);
+            self.ship_from_load();
+            let report = self.load.take().map(crate::load::Load::report);
+            self.load_report = report;
+        }
+        let is_wrong = self.load_report.as_ref().filter(|report| !report.is_right());
+        if let Some(report) = is_wrong {
+            let how = format!(
+                "{:?}, given up: {:?}, first faults: {:?}",
+                report.total(),
+                report.gave_up,
+                report.faults
+            );
+            return Err(Promise::Load.broken(how));
+        }
+        if self.setup.ending == Ending::Shutdown {
+            self.subject.shut_down();
+            self.judge.shuts_down();
+            self.turn_server_by(self.now);
+        }
+        let limits = &self.setup.limits;
+        let bound = self.setup.convergence() + limits.drain + limits.ban_time + Duration::from_secs(30);
+        self.enter(Act::Leaving, bound);
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! What a server did with its stack in one turn, in order. Knows facts; judges nothing.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::packet::Conn;
+use crate::protocol::Token;
+use crate::time::Instant;
+
+/// One thing done.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// It waited, and was told this time.
+    Waited(Instant),
+    /// It took a connection, from there.
+    Accepted(Conn, SocketAddr),
+    /// It let it in, under this token.
+    Registered(Conn, Token),
+    /// It read this.
+    Read(Conn, Bytes),
+    /// It read the end.
+    ReadEnd(Conn),
+    /// It wrote this.
+    Wrote(Conn, Bytes),
+    /// A read or a write told it that the connection has failed.
+    Failed(Conn),
+    /// It will write no more.
+    Shut(Conn),
+    /// It gave the connection up, in order.
+    Closed(Conn),
+    /// It reset it.
+    Aborted(Conn),
+}
+
+/// The deeds of a turn.
+#[derive(Debug, Default)]
+pub struct Journal {
+    deeds: Vec<Deed>,
+}
+
+impl Journal {
+    pub(super) fn note(&mut self, deed: Deed) {
+        self.deeds.push(deed);
+    }
+
+    /// In the order they were done.
+    pub fn deeds(&self) -> &[Deed] {
+        &self.deeds
+    }
+}

@@ -1,0 +1,281 @@
+//! The look at everybody at the end of a turn: books, limits, deadlines, service. Looks at the relay's queues
+//! themselves, never at what it has counted of them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::party::State;
+use super::{Judge, Party, Streams};
+use crate::protocol::Protocol;
+use crate::relay::{Limits, Relay};
+use crate::server::LINGER;
+use crate::sim::broken::{Broken, Promise};
+use crate::sim::packet::Conn;
+use crate::sim::stack::SimStack;
+use crate::time::Instant;
+use crate::wire::Part;
+
+/// Peers that are read in one turn at least, if so many can be: the log is long enough after four whole reads.
+const READ_A_TURN: u64 = 4;
+/// Turns that may pass beside those.
+const TURNS_TO_SPARE: u64 = 3;
+/// Time passes within a turn on a slow host: nobody is late by less.
+const GRACE: Duration = Duration::from_millis(10);
+
+/// What is held for one receiver.
+#[derive(Debug, Default)]
+struct Held {
+    /// Bytes still to be sent.
+    unsent: u64,
+    /// Bytes of the chunks that hold them, each as a whole.
+    pinned: u64,
+}
+
+/// What a party is looked at by.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    now: Instant,
+    limits: &'a Limits,
+    streams: &'a Streams,
+    /// Bytes that were accepted in this turn.
+    new: u64,
+    turn: u64,
+    /// Turns that whoever can be read may wait.
+    unread_most: u64,
+}
+
+impl Judge {
+    pub(super) fn audit<P: Protocol>(&mut self, relay: &Relay<P>, stack: &SimStack) -> Result<(), Broken> {
+        self.check_totals(relay)?;
+        if let Some(difference) = self.bans.difference(self.now, relay.bans()) {
+            return Err(Promise::Bans.broken(difference));
+        }
+        let mut chunks = BTreeMap::new();
+        let mut collected = 0;
+        let look = Look {
+            now: self.now,
+            limits: &self.limits,
+            streams: &self.streams,
+            new: self.streams.bytes() - self.turn_begins.1,
+            turn: self.turn,
+            unread_most: self.parties.len() as u64 / READ_A_TURN + TURNS_TO_SPARE,
+        };
+        for (&conn, party) in &mut self.parties {
+            let held = held(relay.unsent(party.token), &mut chunks);
+            look.at_books(conn, party, &held)?;
+            look.at_queue(conn, party, &held)?;
+            look.at_leaving(conn, party)?;
+            look.at_service(conn, party, stack)?;
+            look.at_rate(conn, party)?;
+            if party.state == State::Heard {
+                collected += party.reader.collected() as u64;
+            }
+        }
+        self.held = chunks.values().map(|&len| len as u64).sum::<u64>() + collected;
+        self.check_memory(relay, collected)
+    }
+
+    /// Whether the server sleeps although somebody is ready, when nothing more is to be said to it.
+    pub fn asleep(&self, stack: &SimStack) -> Result<(), Broken> {
+        for (&conn, party) in &self.parties {
+            if party.is_to_be_read(&self.limits) && stack.is_known_readable(conn) {
+                return Err(
+                    Promise::Service.broken(format!("the loop sleeps, and {conn:?} has sent something"))
+                );
+            }
+            let may_be_owed = matches!(party.state, State::Heard | State::Ending(..));
+            if may_be_owed && party.waiting(&self.streams) > 0 && stack.is_known_writable(conn) {
+                let how = format!("the loop sleeps, and {conn:?} would take what it is due");
+                return Err(Promise::Service.broken(how));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether somebody should have gone by now, had the server been woken.
+    pub fn overslept(&self, now: Instant) -> Result<(), Broken> {
+        let before = Instant::from_micros(now.as_micros().saturating_sub(GRACE.as_micros() as u64));
+        let look = Look {
+            now: before,
+            limits: &self.limits,
+            streams: &self.streams,
+            new: 0,
+            turn: self.turn,
+            unread_most: 0,
+        };
+        for (&conn, party) in &self.parties {
+            if let Some(cause) = party.timed_out(before, &self.limits) {
+                return Err(Promise::Deadlines.broken(format!("{conn:?} is still there after {cause}")));
+            }
+            look.at_leaving(conn, party)?;
+        }
+        Ok(())
+    }
+
+    /// Nobody is left.
+    pub fn all_gone<P: Protocol>(&self, relay: &Relay<P>, stack: &SimStack) -> Result<(), Broken> {
+        let zero = |what: &str, count: u64| match count {
+            0 => Ok(()),
+            _ => Err(Promise::Zero.broken(format!("everybody has left, and {what}: {count}"))),
+        };
+        zero("there are parties", self.parties.len() as u64)?;
+        zero("there are peers", relay.peers() as u64)?;
+        zero("bytes are retained", relay.retained_bytes() as u64)?;
+        zero("the stack has ends", stack.alive() as u64)?;
+        zero("bytes lie in the log", relay.log_len() as u64)?;
+        zero("addresses are banned", relay.bans().len() as u64)?;
+        zero("somebody waits for", relay.next_deadline().map_or(0, Instant::as_micros))
+    }
+
+    fn check_totals<P: Protocol>(&self, relay: &Relay<P>) -> Result<(), Broken> {
+        let (stats, ours) = (relay.stats(), &self.totals);
+        let (accounts, places) = (Promise::Accounts, Promise::Places);
+        let books = [
+            (accounts, "bytes read", ours.bytes, stats.incoming.bytes),
+            (accounts, "frames", ours.frames, stats.incoming.frames),
+            (accounts, "bytes skipped", ours.skipped, stats.skipped_bytes),
+            (accounts, "frames dropped", ours.dropped, stats.dropped_frames),
+            (accounts, "bytes written", ours.written, stats.outgoing.bytes),
+            (accounts, "bans", self.bans.spoken, stats.bans),
+            (places, "accepted", ours.accepted, stats.accepted),
+            (places, "closed", ours.closed, stats.closed.values().sum()),
+            (places, "refused", ours.refused, stats.refused.values().sum()),
+            (places, "peers", self.parties.len() as u64, relay.peers() as u64),
+        ];
+        for (promise, what, ours, theirs) in books {
+            if ours != theirs {
+                return Err(promise.broken(format!("{what}: {ours}, and the relay counts {theirs}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_memory<P: Protocol>(&self, relay: &Relay<P>, collected: u64) -> Result<(), Broken> {
+        let (counted, most) = (relay.retained_bytes() as u64, self.limits.retained_max_bytes as u64);
+        if self.held > counted {
+            let how = format!("{} bytes are held ({collected} of frames), and {counted} counted", self.held);
+            return Err(Promise::Accounts.broken(how));
+        }
+        if self.held.max(counted) > most {
+            let how = format!("{} bytes are held and {counted} counted, {most} are allowed", self.held);
+            return Err(Promise::Limits.broken(how));
+        }
+        Ok(())
+    }
+}
+
+impl Look<'_> {
+    /// What it sent is accounted for; what it is due was written, or waits.
+    fn at_books(&self, conn: Conn, party: &Party, held: &Held) -> Result<(), Broken> {
+        let reader = &party.reader;
+        if reader.read != reader.framed + reader.dropped + reader.unfinished() as u64 {
+            return Err(Promise::Accounts.broken(format!("{conn:?} sent bytes that are nowhere")));
+        }
+        match party.state {
+            State::Gone(cause) => {
+                return Err(Promise::Deadlines.broken(format!("{conn:?} is still there after {cause}")));
+            }
+            State::Lingering(_) => return Ok(()),
+            State::Heard | State::Ending(..) => {}
+        }
+        let waiting = party.waiting(self.streams);
+        // when whoever was held back is cut off for its silence, nobody else knows to the turn
+        let may_be_less = party.was_held_back && held.unsent <= waiting;
+        if held.unsent != waiting && !may_be_less {
+            let how = format!("{conn:?} is due {waiting} bytes more, and {} are queued for it", held.unsent);
+            return Err(Promise::Accounts.broken(how));
+        }
+        Ok(())
+    }
+
+    /// Its queue is within its limits, or was not for long.
+    fn at_queue(&self, conn: Conn, party: &mut Party, held: &Held) -> Result<(), Broken> {
+        let shared = held.pinned.saturating_sub(party.reply_batch + party.replies_waiting());
+        if shared > self.limits.queue_hard_bytes as u64 {
+            let how = format!("{conn:?} pins {shared} bytes, {} are allowed", self.limits.queue_hard_bytes);
+            return Err(Promise::Limits.broken(how));
+        }
+        let soft = self.limits.queue_soft_bytes as u64;
+        let may_be_over = party.pins_at_most(self.streams) > soft;
+        party.maybe_over_soft = if may_be_over { party.maybe_over_soft.or(Some(self.now)) } else { None };
+        // once it has taken something, what is new this turn may have been all that was too much
+        let has_taken =
+            std::mem::replace(&mut party.written_before, party.written.bytes) != party.written.bytes;
+        let was_under = has_taken && shared.saturating_sub(self.new) <= soft;
+        party.over_soft = match party.over_soft {
+            _ if shared <= soft => None,
+            Some(since) if !was_under => Some(since),
+            _ => Some(self.now),
+        };
+        let span = self.limits.queue_soft_time;
+        let is_late = party.over_soft.is_some_and(|since| self.now > since + span + GRACE);
+        // whoever is leaving has its own time
+        if is_late && party.state == State::Heard {
+            return Err(
+                Promise::Deadlines.broken(format!("{conn:?} pins {shared} bytes for longer than {span:?}"))
+            );
+        }
+        Ok(())
+    }
+
+    /// Whoever can be read was read lately.
+    fn at_service(&self, conn: Conn, party: &mut Party, stack: &SimStack) -> Result<(), Broken> {
+        let is_waiting = party.is_to_be_read(self.limits) && stack.is_known_readable(conn);
+        let was_read = party.read_in == self.turn;
+        party.unread_turns = if is_waiting && !was_read { party.unread_turns + 1 } else { 0 };
+        if party.unread_turns > self.unread_most {
+            return Err(
+                Promise::Service.broken(format!("{conn:?} was not read for {} turns", self.unread_most))
+            );
+        }
+        Ok(())
+    }
+
+    /// No more frames than its rate, counted from a full bucket.
+    fn at_rate(&self, conn: Conn, party: &Party) -> Result<(), Broken> {
+        let Some(rate) = self.limits.rate_messages else { return Ok(()) };
+        let seconds = self.now.since(party.admitted).as_secs() + 1;
+        let most = rate.get() * (seconds + 1);
+        if party.frames > most {
+            let frames = party.frames;
+            let how =
+                format!("{frames} frames of {conn:?} were heard within {seconds} s, {most} are allowed");
+            return Err(Promise::Limits.broken(how));
+        }
+        Ok(())
+    }
+
+    /// Whoever is to leave leaves in time, and at once if it has what it is due.
+    fn at_leaving(&self, conn: Conn, party: &Party) -> Result<(), Broken> {
+        let drain = self.limits.drain;
+        let late = match party.state {
+            State::Ending(cause, since) if party.waiting(self.streams) == 0 && self.now > since => {
+                format!("has all it is due and is still there after {cause}")
+            }
+            State::Ending(cause, since) if self.now > since + drain + GRACE => {
+                format!("is still there, {drain:?} after {cause}")
+            }
+            State::Lingering(since) if self.now > since + LINGER + GRACE => {
+                format!("lingers for longer than {LINGER:?}")
+            }
+            State::Ending(..) | State::Lingering(_) | State::Heard | State::Gone(_) => return Ok(()),
+        };
+        Err(Promise::Deadlines.broken(format!("{conn:?} {late}")))
+    }
+}
+
+/// What is queued for a receiver. Each chunk is noted once, whoever shares it.
+fn held<'a>(parts: impl Iterator<Item = Part<'a>>, chunks: &mut BTreeMap<usize, usize>) -> Held {
+    let mut held = Held::default();
+    let mut last = None;
+    for part in parts {
+        held.unsent += part.len() as u64;
+        let chunk = part.chunk();
+        let place = chunk.as_ptr() as usize;
+        if last.replace(place) != Some(place) {
+            held.pinned += chunk.len() as u64;
+            chunks.insert(place, chunk.len());
+        }
+    }
+    held
+}

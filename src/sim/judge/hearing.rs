@@ -1,0 +1,193 @@
+//! What senders said, and what it costs them.
+
+use bytes::Bytes;
+
+use super::party::{Cause, State};
+use super::reader::Finding;
+use super::{Judge, Party};
+use crate::protocol::{Offence, Penalty};
+use crate::sim::broken::{Broken, Promise};
+use crate::sim::packet::Conn;
+use crate::time::Instant;
+use crate::wire::Command;
+use crate::wire::opener::{self, Guess};
+
+/// Longest ping that is answered, bytes of payload: the README's word.
+const LONGEST_PING: usize = 1024;
+/// Bytes of a header.
+const HEADER: usize = 24;
+
+impl Judge {
+    /// A sender was read.
+    pub(super) fn read(&mut self, conn: Conn, bytes: &Bytes) -> Result<(), Broken> {
+        let Some(party) = self.parties.get_mut(&conn) else {
+            return Err(Promise::Places.broken(format!("{conn:?} is read and is not there")));
+        };
+        party.read_in = self.turn;
+        match party.state {
+            State::Lingering(_) => return Ok(()),
+            State::Heard => {}
+            State::Ending(cause, _) | State::Gone(cause) => {
+                return Err(Promise::Law.broken(format!("{conn:?} is heard, and is to go for {cause}")));
+            }
+        }
+        if party.is_held_back {
+            return Err(Promise::Limits.broken(format!("{conn:?} is read, and has answers waiting")));
+        }
+        self.totals.bytes += bytes.len() as u64;
+        self.turn_bytes += bytes.len() as u64;
+        party.last_read = self.now;
+        if party.opens_otherwise(bytes, self.limits.decoder.magic) {
+            party.end(Cause::Opener, self.now, &self.streams);
+            return Ok(());
+        }
+        self.decode(conn, bytes);
+        Ok(())
+    }
+
+    /// A sender has said its last.
+    pub(super) fn read_end(&mut self, conn: Conn) -> Result<(), Broken> {
+        let Some(party) = self.parties.get_mut(&conn) else {
+            return Err(Promise::Places.broken(format!("{conn:?} is read and is not there")));
+        };
+        party.read_in = self.turn;
+        party.end(Cause::Eof, self.now, &self.streams);
+        Ok(())
+    }
+
+    /// The turn's reading is over: whoever has taken too long is to go now.
+    pub(super) fn heard_all(&mut self) {
+        if std::mem::replace(&mut self.has_heard, true) {
+            return;
+        }
+        for party in self.parties.values_mut() {
+            if let Some(cause) = party.timed_out(self.now, &self.limits) {
+                party.end(cause, self.now, &self.streams);
+            }
+        }
+    }
+
+    fn decode(&mut self, conn: Conn, bytes: &Bytes) {
+        let Some(party) = self.parties.get_mut(&conn) else { return };
+        let (skipped, passed) = (party.reader.skipped, party.reader.passed);
+        let law = &self.law;
+        let mut findings = Vec::new();
+        party.reader.read(bytes, |finding, end| {
+            let goes_on = offence_of(&finding).is_none_or(|offence| law.penalty(offence) == Penalty::Drop);
+            findings.push((finding, end));
+            goes_on
+        });
+        self.totals.skipped += party.reader.skipped - skipped;
+        if party.reader.passed != passed {
+            party.unfinished_since = None;
+        }
+        if party.reader.is_unfinished() {
+            party.unfinished_since.get_or_insert(self.now);
+        } else {
+            party.unfinished_since = None;
+        }
+        findings.into_iter().for_each(|(finding, end)| self.found(conn, finding, end));
+        if let Some(party) = self.parties.get_mut(&conn) {
+            party.note_answers();
+        }
+    }
+
+    fn found(&mut self, conn: Conn, finding: Finding, end: u64) {
+        match (offence_of(&finding), finding) {
+            (None, Finding::Frame(bytes)) => self.framed(conn, bytes, end),
+            (Some(offence), _) => self.offended(conn, offence),
+            (None, _) => {}
+        }
+    }
+
+    /// A valid frame: an answer, nothing, or something for everybody else.
+    fn framed(&mut self, conn: Conn, bytes: Bytes, end: u64) {
+        let sent = self.left_at(conn, end);
+        let place = self.turn_begins.0;
+        let Some(party) = self.parties.get_mut(&conn) else { return };
+        self.totals.frames += 1;
+        party.frames += 1;
+        let name: [u8; 12] = bytes[4..16].try_into().expect("12 bytes of a header");
+        if name == Command::PING.to_bytes() {
+            if bytes.len() - HEADER <= LONGEST_PING && party.state == State::Heard {
+                let mut answer = bytes.to_vec();
+                answer[4..16].copy_from_slice(&Command::PONG.to_bytes());
+                party.reply_batch = party.reply_batch.max(party.replies_waiting() + answer.len() as u64);
+                self.turn_bytes += answer.len() as u64;
+                party.replies.push(place, answer.into());
+            }
+        } else if name != Command::PONG.to_bytes() {
+            party.own_bytes += bytes.len() as u64;
+            self.streams.append(conn, bytes, sent, self.turn_begins.1);
+        }
+    }
+
+    fn offended(&mut self, conn: Conn, offence: Offence) {
+        let Some(party) = self.parties.get_mut(&conn) else { return };
+        let may_be_opening = offence == Offence::Magic && party.opening.is_some();
+        let is_spared = is_never_banned(&self.limits.never_ban, party);
+        match self.law.penalty(offence) {
+            Penalty::Drop => self.totals.dropped += 1,
+            Penalty::Pause => {}
+            Penalty::Ban if !is_spared && !may_be_opening => self.ban(conn, offence),
+            Penalty::Ban | Penalty::Disconnect => {
+                party.end(Cause::Offence(offence), self.now, &self.streams);
+            }
+        }
+    }
+
+    fn ban(&mut self, conn: Conn, offence: Offence) {
+        let Some(key) = self.parties.get(&conn).map(|party| party.key) else { return };
+        self.bans.speak(self.now, key, self.now + self.limits.ban_time);
+        for (&other, party) in &mut self.parties {
+            if other == conn {
+                party.cast_out(Cause::Banned(offence));
+            } else if party.key == key && !is_never_banned(&self.limits.never_ban, party) {
+                party.cast_out(Cause::AddressBanned);
+            }
+        }
+    }
+
+    /// When the byte left its sender that so many come before.
+    fn left_at(&mut self, conn: Conn, end: u64) -> Instant {
+        let Some((_, times)) = self.departures.get_mut(&conn) else { return self.now };
+        while times.len() > 1 && times.front().is_some_and(|&(upto, _)| upto < end) {
+            times.pop_front();
+        }
+        times.front().map_or(self.now, |&(_, when)| when)
+    }
+}
+
+impl Party {
+    /// Whether its first bytes are another protocol's.
+    fn opens_otherwise(&mut self, bytes: &[u8], ours: crate::wire::Magic) -> bool {
+        let Some(first) = &mut self.opening else { return false };
+        let more = opener::LONGEST - first.len();
+        first.extend_from_slice(&bytes[..bytes.len().min(more)]);
+        match opener::guess(first, ours) {
+            Guess::Undecided => false,
+            Guess::None => {
+                self.opening = None;
+                false
+            }
+            Guess::Opener(_) => {
+                self.opening = None;
+                true
+            }
+        }
+    }
+}
+
+fn is_never_banned(nets: &[ipnet::IpNet], party: &Party) -> bool {
+    nets.iter().any(|net| net.contains(&party.ip.to_canonical()))
+}
+
+fn offence_of(finding: &Finding) -> Option<Offence> {
+    match finding {
+        Finding::Frame(_) => None,
+        Finding::Magic => Some(Offence::Magic),
+        Finding::Oversize => Some(Offence::Oversize),
+        Finding::Command => Some(Offence::Command),
+        Finding::Checksum => Some(Offence::Checksum),
+    }
+}

@@ -1,0 +1,137 @@
+//! Who is let in, who is sent away, and whether there was a cause.
+
+use std::net::SocketAddr;
+
+use super::party::{Cause, State, has_rates};
+use super::{Judge, Party};
+use crate::protocol::Token;
+use crate::relay::AddressKey;
+use crate::sim::broken::{Broken, Promise};
+use crate::sim::packet::Conn;
+
+/// What a connection that is held costs beside its bytes, generously, bytes: entries of queues, and buffers that
+/// grow by doubling.
+const OVERHEAD: u64 = 4096;
+
+impl Judge {
+    /// The relay let somebody in.
+    pub(super) fn admitted(&mut self, conn: Conn, token: Token) -> Result<(), Broken> {
+        let Some((_, from)) = self.at_the_door.take().filter(|&(at_the_door, _)| at_the_door == conn) else {
+            return Err(Promise::Places.broken(format!("{conn:?} is let in and has not come")));
+        };
+        if let Some(broken) = self.objection(from) {
+            return Err(broken);
+        }
+        if let Some(other) = self.places.insert(token.0, conn) {
+            return Err(Promise::Places.broken(format!("{token:?} is given to {conn:?} and is {other:?}'s")));
+        }
+        self.totals.accepted += 1;
+        let party = Party::new(self.now, token, from.ip(), &self.streams, &self.limits);
+        *self.per_address.entry(party.key).or_default() += 1;
+        self.parties.insert(conn, party);
+        Ok(())
+    }
+
+    /// We have sent our end.
+    pub(super) fn shut(&mut self, conn: Conn) -> Result<(), Broken> {
+        self.look_for_cause(conn)?;
+        if let Some(party) = self.parties.get_mut(&conn) {
+            party.end(Cause::Shutdown, self.now, &self.streams);
+            party.state = State::Lingering(self.now);
+        }
+        Ok(())
+    }
+
+    /// The connection was given back to the stack.
+    pub(super) fn closed(&mut self, conn: Conn) -> Result<(), Broken> {
+        if let Some((_, from)) = self.at_the_door.take_if(|&mut (at_the_door, _)| at_the_door == conn) {
+            return self.refused(from);
+        }
+        self.look_for_cause(conn)?;
+        let Some(mut party) = self.parties.remove(&conn) else {
+            return Err(Promise::Places.broken(format!("{conn:?} is closed and is not there")));
+        };
+        self.totals.closed += 1;
+        self.places.remove(&party.token.0);
+        if let Some(count) = self.per_address.get_mut(&party.key) {
+            *count -= 1;
+        }
+        self.per_address.retain(|_, count| *count > 0);
+        party.end(Cause::Failed, self.now, &self.streams);
+        if !party.is_over && !party.has_failed {
+            self.left.insert(conn, party);
+        }
+        Ok(())
+    }
+
+    /// What is against letting somebody in.
+    fn objection(&self, from: SocketAddr) -> Option<Broken> {
+        let key = AddressKey::of(from.ip());
+        let is_spared = self.limits.never_ban.iter().any(|net| net.contains(&from.ip().to_canonical()));
+        if self.bans.has(self.now, key) && !is_spared {
+            return Some(Promise::Bans.broken(format!("{from} is let in, and is banned")));
+        }
+        let (peers, of_address) = (self.parties.len(), self.per_address.get(&key).copied().unwrap_or(0));
+        if self.limits.max_peers_per_ip.is_some_and(|max| of_address >= max) {
+            return Some(Promise::Limits.broken(format!("{from} is let in, and has {of_address} places")));
+        }
+        let is_full = peers >= self.limits.max_peers;
+        is_full.then(|| Promise::Limits.broken(format!("{from} is let in, and there are {peers} peers")))
+    }
+
+    fn refused(&mut self, from: SocketAddr) -> Result<(), Broken> {
+        self.totals.refused += 1;
+        match self.objection(from) {
+            Some(_) => Ok(()),
+            None => Err(Promise::Bans.broken(format!("{from} is refused, and nothing is against it"))),
+        }
+    }
+
+    /// Whoever is sent away has given a cause, and has what it was owed if it goes in order.
+    fn look_for_cause(&self, conn: Conn) -> Result<(), Broken> {
+        let Some(party) = self.parties.get(&conn) else { return Ok(()) };
+        match party.state {
+            State::Lingering(_) => return Ok(()),
+            State::Gone(_) => return Ok(()),
+            _ if party.has_failed => return Ok(()),
+            State::Ending(cause, since) => {
+                let waiting = party.waiting(&self.streams);
+                let had_time = self.now >= since + self.limits.drain || self.may_be_cut(party).is_some();
+                if waiting > 0 && !had_time {
+                    let how = format!(
+                        "{conn:?} is closed for {cause}, and {waiting} bytes it is due were not sent"
+                    );
+                    return Err(Promise::Delivery.broken(how));
+                }
+                return Ok(());
+            }
+            State::Heard => {}
+        }
+        match self.may_be_cut(party) {
+            Some(_) => Ok(()),
+            None => {
+                let queued = party.pins_at_most(&self.streams);
+                Err(Promise::Cause
+                    .broken(format!("{conn:?} is sent away; at most {queued} bytes are queued for it")))
+            }
+        }
+    }
+
+    /// What may be the cause of cutting somebody off who broke no rule.
+    fn may_be_cut(&self, party: &Party) -> Option<Cause> {
+        let limits = &self.limits;
+        if party.pins_at_most(&self.streams) + OVERHEAD > limits.queue_hard_bytes as u64 {
+            return Some(Cause::Slow);
+        }
+        if party.maybe_over_soft.is_some_and(|since| self.now >= since + limits.queue_soft_time) {
+            return Some(Cause::Slow);
+        }
+        // within a turn more may have been held than at its end; what is collected grows by doubling
+        let turn = self.streams.bytes() - self.turn_begins.1 + self.turn_bytes;
+        let most = 2 * self.held + 4 * turn + OVERHEAD * self.parties.len() as u64;
+        if most > limits.retained_max_bytes as u64 {
+            return Some(Cause::Memory);
+        }
+        (party.was_held_back || has_rates(limits)).then_some(Cause::HeldBack)
+    }
+}

@@ -1,0 +1,259 @@
+//! Whether the relay keeps its promises. Knows what the server read and wrote, and what it should have made of
+//! that; works everything out for itself, and believes the relay nothing.
+//!
+//! After each turn the judge goes through the server's journal: what was read it decodes anew and judges by the
+//! law, what was written it compares with what was due, and at the end it looks at everybody who is there.
+
+mod audit;
+mod bans;
+mod hearing;
+mod leaving;
+mod party;
+mod reader;
+mod streams;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::broken::{Broken, Promise};
+use super::journal::{Deed, Journal};
+use super::packet::Conn;
+use super::stack::SimStack;
+use crate::protocol::Protocol;
+use crate::relay::{AddressKey, Law, Limits, Relay};
+use crate::time::Instant;
+use bans::Bans;
+use party::{Cause, Party, State};
+use streams::{Mismatch, Streams};
+
+/// Turns after which the streams forget what everybody has.
+const FORGET_EVERY: u64 = 256;
+
+/// The judge of one server.
+#[derive(Debug)]
+pub struct Judge {
+    law: Law,
+    limits: Limits,
+    parties: BTreeMap<Conn, Party>,
+    /// Gone from the server, and what it wrote is still under way to them.
+    left: BTreeMap<Conn, Party>,
+    /// Who sits where.
+    places: BTreeMap<u32, Conn>,
+    per_address: BTreeMap<AddressKey, usize>,
+    streams: Streams,
+    bans: Bans,
+    /// Accepted by the stack; what the relay says to it is not known yet.
+    at_the_door: Option<(Conn, SocketAddr)>,
+    /// When bytes left their senders: up to which, and when.
+    departures: BTreeMap<Conn, (u64, VecDeque<(u64, Instant)>)>,
+    totals: Totals,
+    now: Instant,
+    turn: u64,
+    /// Where the streams stood when the turn began: entries and bytes.
+    turn_begins: (u64, u64),
+    /// Bytes read, and bytes of answers, in this turn.
+    turn_bytes: u64,
+    /// Everything read in this turn is judged, and who is too late as well.
+    has_heard: bool,
+    is_shutting_down: bool,
+    /// What the relay held at the end of the last turn.
+    held: u64,
+    deliveries: Vec<Delivery>,
+}
+
+/// What the relay's counters should say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Totals {
+    accepted: u64,
+    closed: u64,
+    refused: u64,
+    bytes: u64,
+    frames: u64,
+    skipped: u64,
+    dropped: u64,
+    written: u64,
+}
+
+/// A frame that has come to a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// When it left its sender.
+    pub sent: Instant,
+    /// When it came.
+    pub came: Instant,
+}
+
+impl Judge {
+    /// Of a relay with this law and these limits.
+    pub fn new(law: Law, limits: Limits) -> Self {
+        Self {
+            bans: Bans::new(limits.max_bans),
+            law,
+            limits,
+            parties: BTreeMap::new(),
+            left: BTreeMap::new(),
+            places: BTreeMap::new(),
+            per_address: BTreeMap::new(),
+            streams: Streams::default(),
+            at_the_door: None,
+            departures: BTreeMap::new(),
+            totals: Totals::default(),
+            now: Instant::START,
+            turn: 0,
+            turn_begins: (0, 0),
+            turn_bytes: 0,
+            has_heard: false,
+            is_shutting_down: false,
+            held: 0,
+            deliveries: Vec::new(),
+        }
+    }
+
+    /// The server had a turn.
+    pub fn turn<P: Protocol>(
+        &mut self,
+        journal: &Journal,
+        relay: &Relay<P>,
+        stack: &SimStack,
+    ) -> Result<(), Broken> {
+        self.turn += 1;
+        self.turn_begins = (self.streams.end(), self.streams.bytes());
+        self.turn_bytes = 0;
+        self.has_heard = false;
+        journal.deeds().iter().try_for_each(|deed| self.deed(deed))?;
+        self.heard_all();
+        self.audit(relay, stack)?;
+        if self.turn.is_multiple_of(FORGET_EVERY) {
+            self.forget();
+        }
+        Ok(())
+    }
+
+    /// From the next turn on everybody is to go.
+    pub fn shuts_down(&mut self) {
+        self.is_shutting_down = true;
+        for party in self.parties.values_mut() {
+            party.end(Cause::Shutdown, self.now, &self.streams);
+        }
+    }
+
+    /// Bytes left a client's end.
+    pub fn left_client(&mut self, conn: Conn, count: usize, now: Instant) {
+        let (sent, times) = self.departures.entry(conn).or_default();
+        *sent += count as u64;
+        times.push_back((*sent, now));
+    }
+
+    /// Bytes came to a client's end.
+    pub fn came(&mut self, conn: Conn, bytes: &[u8], now: Instant) -> Result<(), Broken> {
+        let Some(party) = self.parties.get_mut(&conn).or(self.left.get_mut(&conn)) else { return Ok(()) };
+        let deliveries = &mut self.deliveries;
+        let whole = |entry: &streams::Entry| deliveries.push(Delivery { sent: entry.sent, came: now });
+        let upto = party.upto();
+        self.streams
+            .follow(conn, &party.replies, &mut party.came, upto, bytes, whole)
+            .map_err(|mismatch| wrong(conn, &mismatch, "came to"))
+    }
+
+    /// A client's end has seen the last of its connection: in order, or not.
+    pub fn is_over(&mut self, conn: Conn, is_orderly: Orderly) -> Result<(), Broken> {
+        self.departures.remove(&conn);
+        let party = match self.left.remove(&conn) {
+            Some(party) => party,
+            None => {
+                let Some(party) = self.parties.get_mut(&conn) else { return Ok(()) };
+                party.is_over = true;
+                return Ok(());
+            }
+        };
+        let lacks = party.written.bytes - party.came.bytes;
+        if is_orderly == Orderly::Yes && lacks > 0 {
+            return Err(Promise::Delivery
+                .broken(format!("{conn:?} read the end, and {lacks} bytes before it never came")));
+        }
+        Ok(())
+    }
+
+    /// What has come since the last call.
+    pub fn deliveries(&mut self) -> impl Iterator<Item = Delivery> {
+        self.deliveries.drain(..)
+    }
+
+    /// Bytes that wait to be written, for all receivers together.
+    pub fn waiting(&self) -> u64 {
+        self.parties.values().map(|party| party.waiting(&self.streams)).sum()
+    }
+
+    /// What a connection that is heard is due, and what has come of it.
+    pub fn owed(&self, conn: Conn) -> Option<(u64, u64)> {
+        let party = self.parties.get(&conn).filter(|party| party.state == State::Heard);
+        party.map(|party| (party.due(&self.streams), party.came.bytes))
+    }
+
+    fn deed(&mut self, deed: &Deed) -> Result<(), Broken> {
+        if !matches!(deed, Deed::Waited(_) | Deed::Read(..) | Deed::ReadEnd(_) | Deed::Failed(_)) {
+            self.heard_all();
+        }
+        match deed {
+            Deed::Waited(now) => self.now = *now,
+            Deed::Accepted(conn, from) => self.at_the_door = Some((*conn, *from)),
+            Deed::Registered(conn, token) => return self.admitted(*conn, *token),
+            Deed::Read(conn, bytes) => return self.read(*conn, bytes),
+            Deed::ReadEnd(conn) => return self.read_end(*conn),
+            Deed::Wrote(conn, bytes) => return self.wrote(*conn, bytes),
+            Deed::Failed(conn) => {
+                if let Some(party) = self.parties.get_mut(conn) {
+                    party.has_failed = true;
+                }
+            }
+            Deed::Shut(conn) => return self.shut(*conn),
+            Deed::Closed(conn) | Deed::Aborted(conn) => return self.closed(*conn),
+        }
+        Ok(())
+    }
+
+    /// What was written to a receiver is the next that it is due.
+    fn wrote(&mut self, conn: Conn, bytes: &Bytes) -> Result<(), Broken> {
+        self.totals.written += bytes.len() as u64;
+        let Some(party) = self.parties.get_mut(&conn) else {
+            return Err(Promise::Places.broken(format!("{conn:?} is written to and is not there")));
+        };
+        if let State::Gone(cause) = party.state {
+            return Err(Promise::Law.broken(format!("{conn:?} is written to, and is to go for {cause}")));
+        }
+        let upto = party.upto();
+        self.streams
+            .follow(conn, &party.replies, &mut party.written, upto, bytes, |_| {})
+            .map_err(|mismatch| wrong(conn, &mismatch, "was written to"))?;
+        party.note_taken(self.now);
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        for party in self.parties.values_mut().chain(self.left.values_mut()) {
+            let cursor = if party.came.bytes < party.written.bytes { party.came } else { party.written };
+            party.replies.forget(&cursor);
+        }
+        let wanted = self.parties.values().chain(self.left.values()).map(Party::wants_from).min();
+        self.streams.forget(wanted.unwrap_or(self.streams.end()));
+    }
+}
+
+/// Whether a connection ended in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orderly {
+    /// With an end behind the last byte.
+    Yes,
+    /// With a reset.
+    No,
+}
+
+fn wrong(conn: Conn, mismatch: &Mismatch, how: &str) -> Broken {
+    match mismatch {
+        Mismatch::Own => Promise::Echo.broken(format!("its own frame {how} {conn:?}")),
+        Mismatch::Beyond => Promise::Delivery.broken(format!("more {how} {conn:?} than it was due")),
+        Mismatch::Else => Promise::Delivery.broken(format!("something else {how} {conn:?} than it was due")),
+    }
+}

@@ -1,0 +1,46 @@
+//! A whole world on one seed: the real [`Server`](crate::server::Server), its loop included, among peers of every
+//! kind, over every kind of way, with everything going wrong that can. Knows the server and the load tester; knows
+//! no kernel, no clock and no chance but its seed.
+//!
+//! | room | has |
+//! |---|---|
+//! | `setup` | what a world is to be, drawn from its seed |
+//! | `world`, `course`, `agenda` | what happens when, and in which act |
+//! | `roles`, `crowd` | who comes, what each does there, and who does it for them |
+//! | `stack`, `end`, `faults` | TCP as one host has it, and what goes wrong there |
+//! | `link`, `profile` | the ways between hosts |
+//! | `judge` | what should have come of it, worked out anew, and whether it has |
+//! | `figures`, `outcome`, `trace` | what is told of it |
+
+mod agenda;
+mod broken;
+mod course;
+mod crowd;
+mod end;
+mod faults;
+mod figures;
+mod journal;
+mod judge;
+mod link;
+mod outcome;
+mod packet;
+mod profile;
+mod roles;
+mod setup;
+mod stack;
+mod subject;
+mod trace;
+mod world;
+
+pub use broken::{Broken, Promise};
+pub use faults::{Chances, Fault, Faults};
+pub use figures::{Figures, Stretch};
+pub use link::Troubles;
+pub use outcome::Outcome;
+pub use packet::{Conn, Packet, What};
+pub use profile::{Profile, UnknownProfile};
+pub use roles::Role;
+pub use setup::{Ending, LoadPart, Part, Setup, Wishes};
+pub use stack::{SimStack, SimStream};
+pub use trace::Trace;
+pub use world::World;

@@ -1,0 +1,286 @@
+//! What a world is to be, drawn from its seed: who comes, over what ways, what goes wrong, and by which law. Knows
+//! every name in this layer; runs nothing.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use super::faults::{Chances, Fault};
+use super::profile::Profile;
+use super::roles::Role;
+use crate::protocol::{Flood, Offence, Penalty};
+use crate::relay::{Law, Limits};
+use crate::rng::Rng;
+use crate::wire::Network;
+
+/// A world before its first moment.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What everything else was drawn from, and what the run draws from.
+    pub seed: u64,
+    /// The relay's.
+    pub limits: Limits,
+    /// The relay's.
+    pub law: Law,
+    /// Who comes.
+    pub cast: Vec<Part>,
+    /// The load tester, where it is there.
+    pub load: Option<LoadPart>,
+    /// What goes wrong at the relay's host.
+    pub faults: Chances,
+    /// How long everybody does what he likes.
+    pub open: Duration,
+    /// How long the honest then go on alone.
+    pub calm: Duration,
+    /// How often a chatter says something.
+    pub talk_every: Duration,
+    /// How it ends.
+    pub ending: Ending,
+}
+
+/// Somebody's part.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// What he is up to.
+    pub role: Role,
+    /// Where he comes from.
+    pub from: IpAddr,
+    /// The way from there.
+    pub profile: Profile,
+}
+
+/// The load tester's part.
+#[derive(Clone, Debug)]
+pub struct LoadPart {
+    /// Its peers.
+    pub peers: u32,
+    /// How many of these send.
+    pub senders: u32,
+    /// The ways they have.
+    pub profile: Profile,
+    /// Between two messages of all senders together.
+    pub every: Duration,
+    /// Bytes of a payload.
+    pub sizes: std::ops::RangeInclusive<u32>,
+    /// How long it measures.
+    pub duration: Duration,
+}
+
+/// How a world ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everybody leaves.
+    EverybodyLeaves,
+    /// The relay is told to end.
+    Shutdown,
+}
+
+/// What of a world is not left to its seed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Honest peers over such ways, the load tester's, and nobody else.
+    pub profile: Option<Profile>,
+    /// How many come.
+    pub peers: Option<u32>,
+    /// How long it lasts.
+    pub duration: Option<Duration>,
+}
+
+/// Peers of a planned world that were not counted.
+const PEERS: u32 = 20;
+/// How long a planned world is measured that was given no time: an hour over short wave, where little happens in
+/// less.
+const PLANNED: Duration = Duration::from_secs(60);
+const PLANNED_OVER_RADIO: Duration = Duration::from_secs(3600);
+/// Payloads of a planned world, bytes: what people type, and what programs tell each other.
+const SIZES: std::ops::RangeInclusive<u32> = 32..=250;
+
+impl Setup {
+    /// The world of a seed, as far as nobody wishes otherwise.
+    pub fn draw(seed: u64, wishes: &Wishes) -> Self {
+        match wishes.profile {
+            Some(profile) => Self::planned(seed, profile, wishes),
+            None => Self::swarm(seed, wishes),
+        }
+    }
+
+    /// Honest peers over ways of one kind: what would become of them?
+    fn planned(seed: u64, profile: Profile, wishes: &Wishes) -> Self {
+        let peers = wishes.peers.unwrap_or(PEERS);
+        let usual = if profile == Profile::HfRadio { PLANNED_OVER_RADIO } else { PLANNED };
+        let duration = wishes.duration.unwrap_or(usual);
+        let every = profile.talk_every();
+        let load = LoadPart { peers, senders: peers, profile, every, sizes: SIZES, duration };
+        Self {
+            seed,
+            limits: Limits::new(Network::PRIVATE.magic),
+            law: Law::of::<Flood>(),
+            cast: Vec::new(),
+            load: Some(load),
+            faults: Chances::default(),
+            open: Duration::ZERO,
+            calm: Duration::ZERO,
+            talk_every: every,
+            ending: Ending::EverybodyLeaves,
+        }
+    }
+
+    /// Anybody, anything.
+    fn swarm(seed: u64, wishes: &Wishes) -> Self {
+        let mut rng = Rng::new(seed);
+        let law = law(&mut rng);
+        let mut limits = limits(&mut rng);
+        let has_load = rng.below(4) == 0;
+        if has_load {
+            make_room(&mut limits);
+        }
+        let open = wishes.duration.unwrap_or(Duration::from_secs(5 + rng.below(30)));
+        let load = has_load.then(|| load(&mut rng, open));
+        let peers = wishes.peers.unwrap_or(4 + rng.below(28) as u32);
+        // what others say is nothing that the load tester expects
+        let roles: Vec<Role> = Role::ALL.into_iter().filter(|role| !has_load || !role.is_heard()).collect();
+        let cast = cast(&mut rng, peers, &roles, &limits);
+        let is_slow = cast.iter().any(|part| part.profile == Profile::HfRadio);
+        if is_slow {
+            have_patience(&mut limits);
+        }
+        let mut faults = Chances::draw(&mut rng);
+        if has_load {
+            faults.spare(Fault::AcceptAborted); // its peers try once
+        }
+        Self {
+            seed,
+            limits,
+            law,
+            cast,
+            load,
+            faults,
+            open,
+            calm: Duration::from_secs(3),
+            talk_every: Duration::from_millis(if is_slow { 20_000 } else { 100 + rng.below(1500) }),
+            ending: if rng.below(4) == 0 { Ending::Shutdown } else { Ending::EverybodyLeaves },
+        }
+    }
+
+    /// How long it may take until everybody honest has everything, once nobody says anything any more: what is
+    /// under way on the slowest way there is, and what its buffers hold.
+    pub fn convergence(&self) -> Duration {
+        let ways =
+            self.cast.iter().map(|part| part.profile).chain(self.load.as_ref().map(|load| load.profile));
+        let slowest = ways.max().unwrap_or(Profile::Lan);
+        self.limits.ban_time
+            + Duration::from_secs(match slowest {
+                Profile::Lan | Profile::Wan | Profile::Satellite => 10,
+                Profile::Lossy => 60,
+                Profile::Congested => 120,
+                Profile::HfRadio => 3600,
+            })
+    }
+}
+
+/// Some penalties other than the usual. Whoever is over its rate is paused: what it lost else, only the relay would
+/// know.
+fn law(rng: &mut Rng) -> Law {
+    let mut law = Law::of::<Flood>();
+    for offence in [Offence::Magic, Offence::Oversize, Offence::Command, Offence::Checksum] {
+        let allowed = crate::relay::allowed(offence);
+        let penalty = allowed[rng.below(allowed.len() as u64) as usize];
+        if rng.below(3) > 0 && penalty != Penalty::Pause {
+            law.set(offence, penalty).expect("it is allowed");
+        }
+    }
+    law
+}
+
+/// Limits that are met within a world's short life.
+fn limits(rng: &mut Rng) -> Limits {
+    let mut limits = Limits::new(Network::PRIVATE.magic);
+    let mut any = |choices: &[u64]| choices[rng.below(choices.len() as u64) as usize];
+    limits.decoder.max_payload = any(&[1000, 20_000, 100_000, 100_000]) as u32;
+    limits.decoder.max_skip = any(&[0, 23, 23, 100]);
+    let largest = u64::from(limits.decoder.max_payload) + 24;
+    limits.max_peers = any(&[8, 20, 1000, 1000]) as usize;
+    limits.max_peers_per_ip = Some(any(&[1, 3, 8, 1000])).map(|most| most as usize);
+    limits.ban_time = Duration::from_millis(any(&[500, 3000, 10_000]));
+    limits.max_bans = any(&[2, 100, 100]) as usize;
+    limits.frame_timeout = Duration::from_millis(any(&[1000, 5000, 60_000]));
+    limits.idle_timeout =
+        Some(any(&[3000, 20_000, 0, 0])).filter(|&millis| millis > 0).map(Duration::from_millis);
+    limits.queue_hard_bytes = any(&[2 * largest, 300_000, 2_000_000]).max(2 * largest) as usize;
+    limits.queue_soft_bytes = limits.queue_hard_bytes / 2;
+    limits.queue_soft_time = Duration::from_millis(any(&[200, 2000, 10_000]));
+    limits.retained_max_bytes = any(&[2 * largest, 600_000, 50_000_000]).max(2 * largest + 10_000) as usize;
+    limits.drain = Duration::from_millis(any(&[0, 500, 5000]));
+    if any(&[0, 0, 0, 1]) > 0 {
+        limits.rate_messages = NonZeroU64::new(any(&[20, 200]));
+        limits.rate_bytes = NonZeroU64::new(any(&[0, 200_000]));
+        limits.idle_timeout = None;
+        limits.frame_timeout = Duration::from_secs(600);
+    }
+    limits.never_ban = vec!["10.9.0.0/16".parse().expect("a net")];
+    limits
+}
+
+/// The load tester's peers come once and stay: they need places, may be silent, and may have much queued.
+fn make_room(limits: &mut Limits) {
+    (limits.max_peers, limits.max_peers_per_ip, limits.idle_timeout) = (1000, None, None);
+    (limits.rate_messages, limits.rate_bytes) = (None, None);
+    limits.queue_soft_bytes = limits.queue_soft_bytes.max(1_000_000);
+    limits.queue_hard_bytes = limits.queue_hard_bytes.max(2_000_000);
+    limits.retained_max_bytes = limits.retained_max_bytes.max(50_000_000);
+}
+
+/// Over short wave a frame takes minutes, and so does silence.
+fn have_patience(limits: &mut Limits) {
+    (limits.frame_timeout, limits.idle_timeout) = (Duration::from_secs(600), None);
+}
+
+/// Who comes: some kinds of people more often than others, another choice for every seed.
+fn cast(rng: &mut Rng, peers: u32, roles: &[Role], limits: &Limits) -> Vec<Part> {
+    let present: Vec<Role> = roles.iter().copied().filter(|_| rng.below(3) == 0).collect();
+    let honest_ways: &[Profile] = match rng.below(16) {
+        0 => &[Profile::HfRadio],
+        1..=4 => &[Profile::Lan],
+        _ => &[Profile::Lan, Profile::Wan, Profile::Satellite, Profile::Lossy, Profile::Congested],
+    };
+    let mut pick = |ways: &[Profile]| ways[rng.below(ways.len() as u64) as usize];
+    let mut parts = Vec::new();
+    // somebody honest is always there, and has a place
+    let honest = (peers / 3).clamp(2, limits.max_peers as u32 / 4 + 1);
+    for nth in 0..honest {
+        let talks = nth % 3 < 2 && roles.contains(&Role::Chatter);
+        let role = if talks { Role::Chatter } else { Role::Subscriber };
+        parts.push(Part { role, from: address(0, nth), profile: pick(honest_ways) });
+    }
+    for nth in honest..peers.max(honest) {
+        let Some(&role) = present.get(rng.below(present.len().max(1) as u64) as usize) else { break };
+        let from = match (role, rng.below(8)) {
+            (Role::Twin, _) => address(1, 1),
+            _ if role.is_honest() => address(2, nth), // nobody else's bans are its own
+            (_, 0) => address(1, 2),
+            (_, 1) => address(9, nth),
+            _ => address(2, nth),
+        };
+        let ways = [Profile::Lan, Profile::Lan, Profile::Wan, Profile::Congested];
+        parts.push(Part { role, from, profile: ways[rng.below(4) as usize] });
+    }
+    parts
+}
+
+/// An address of the group: 0 the honest, 1 those that many share, 2 everybody's own, 9 those never banned.
+fn address(group: u8, nth: u32) -> IpAddr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, group, 0, 1)) + nth).into()
+}
+
+fn load(rng: &mut Rng, open: Duration) -> LoadPart {
+    let peers = 2 + rng.below(8) as u32;
+    let ways = [Profile::Lan, Profile::Wan, Profile::Satellite, Profile::Lossy, Profile::Congested];
+    LoadPart {
+        peers,
+        senders: 1 + rng.below(u64::from(peers)) as u32,
+        profile: ways[rng.below(5) as usize],
+        every: Duration::from_millis(5 + rng.below(200)),
+        sizes: 16..=[16, 250, 900][rng.below(3) as usize],
+        duration: open,
+    }
+}

@@ -1,0 +1,489 @@
+//! TCP as one host has it, in a world where nothing else is: packets in, packets out, and in between what
+//! [`Stack`] promises. Knows its own ends of connections; knows no link, no other host and no time but what it is
+//! told.
+//!
+//! It is as unkind as the contract allows, as often as its [`Faults`] say.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::end::End;
+use super::faults::{Fault, Faults};
+use super::journal::{Deed, Journal};
+use super::packet::{Conn, Packet, What};
+use crate::protocol::Token;
+use crate::server::{Readiness, Stack};
+use crate::time::Instant;
+use crate::wire::Part;
+
+/// Connections that wait to be accepted.
+const BACKLOG: usize = 4096;
+const FIRST_PORT: u16 = 20_000;
+/// Most microseconds that pass between two rounds of reading on a slow host.
+const SLOW: usize = 700;
+
+/// One host's TCP.
+#[derive(Debug)]
+pub struct SimStack {
+    now: Instant,
+    /// It was waited for in this turn already.
+    has_waited: bool,
+    ends: Vec<Option<Box<End>>>,
+    listeners: Vec<SocketAddr>,
+    backlog: VecDeque<Conn>,
+    /// Somebody has come since that was last said.
+    is_visited: bool,
+    /// Of whom something is to be said.
+    news: Vec<Conn>,
+    outbox: Vec<Packet>,
+    /// Numbers for its own connections: from here in steps, so that no two hosts give the same.
+    next_conn: u32,
+    conn_step: u32,
+    ports: u32,
+    /// Bytes that ends may have under way until the world says otherwise.
+    room: usize,
+    /// Tokens given so far: the highest.
+    last_token: u32,
+    faults: Faults,
+    journal: Option<Journal>,
+}
+
+/// An end in the hands of whoever uses the stack.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SimStream(Conn);
+
+impl SimStream {
+    /// Which connection's end it is.
+    pub fn conn(&self) -> Conn {
+        self.0
+    }
+}
+
+impl SimStack {
+    /// The `host`-th of `hosts` in a world.
+    pub fn new(host: u32, hosts: u32, faults: Faults) -> Self {
+        Self {
+            now: Instant::START,
+            has_waited: false,
+            ends: Vec::new(),
+            listeners: Vec::new(),
+            backlog: VecDeque::new(),
+            is_visited: false,
+            news: Vec::new(),
+            outbox: Vec::new(),
+            next_conn: host,
+            conn_step: hosts,
+            ports: 0,
+            room: 64 * 1024,
+            last_token: 0,
+            faults,
+            journal: None,
+        }
+    }
+
+    /// Whoever comes there is taken up.
+    pub fn listen(&mut self, at: SocketAddr) {
+        self.listeners.push(at);
+    }
+
+    /// From now on it keeps a journal.
+    pub fn keep_journal(&mut self) {
+        self.journal = Some(Journal::default());
+    }
+
+    /// What was done since the last call.
+    pub fn take_journal(&mut self) -> Journal {
+        self.journal.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    // The world's side.
+
+    /// A turn begins, at that time or later if the last one took longer.
+    pub fn begin_turn(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.has_waited = false;
+    }
+
+    /// What time it is at this host: later than in the world, if its last turn took long.
+    pub fn now_there(&self) -> Instant {
+        self.now
+    }
+
+    /// Whether a wait would say something.
+    pub fn has_news(&self) -> bool {
+        self.is_visited || !self.news.is_empty()
+    }
+
+    /// What has left since the last call goes there.
+    pub fn drain_outbox(&mut self, to: &mut Vec<Packet>) {
+        to.append(&mut self.outbox);
+    }
+
+    /// Bytes that a connection may have under way from here.
+    pub fn set_room(&mut self, conn: Conn, room: usize) {
+        if let Some(end) = self.end_mut(conn) {
+            end.room = room;
+        }
+    }
+
+    /// A packet has come, for an end that has so much room to answer.
+    pub fn arrive(&mut self, packet: Packet, room: usize) {
+        let conn = packet.conn;
+        if let What::Open { from, to } = packet.what {
+            return self.visited(conn, from, to, room);
+        }
+        let Some(end) = self.ends.get_mut(conn.0 as usize).and_then(Option::as_deref_mut) else {
+            if let What::Data(_) = packet.what {
+                self.send(conn, What::Reset); // the answer to bytes for nobody
+            }
+            return;
+        };
+        match packet.what {
+            What::Opened => end.opened(),
+            What::Refused => end.fail(io::ErrorKind::ConnectionRefused),
+            What::Data(bytes) => end.came(bytes),
+            What::End => end.ended(),
+            What::Reset => end.fail(io::ErrorKind::ConnectionReset),
+            What::Taken(count) => end.taken(count),
+            What::Open { .. } => unreachable!("seen above"),
+        }
+        self.list(conn);
+    }
+
+    /// The faults, to stop or to count them.
+    pub fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
+    }
+
+    // What the judge may know.
+
+    /// Bytes that wait to be read of a connection.
+    pub fn inbox_len(&self, conn: Conn) -> usize {
+        self.end(conn).map_or(0, End::inbox_len)
+    }
+
+    /// Whether a read would say something, and whoever reads was told so.
+    pub fn is_known_readable(&self, conn: Conn) -> bool {
+        self.end(conn).is_some_and(|end| !end.told.is_listed && end.has_something())
+    }
+
+    /// Whether a write would take something, and whoever writes was told so.
+    pub fn is_known_writable(&self, conn: Conn) -> bool {
+        self.end(conn).is_some_and(|end| !end.told.is_listed && end.error.is_none() && end.free() > 0)
+    }
+
+    /// Ends in somebody's hands, or waiting to be accepted.
+    pub fn alive(&self) -> usize {
+        self.ends.iter().flatten().count()
+    }
+
+    fn visited(&mut self, conn: Conn, from: SocketAddr, to: SocketAddr, room: usize) {
+        if !self.listeners.contains(&to) || self.backlog.len() >= BACKLOG {
+            return self.send(conn, What::Refused);
+        }
+        let mut end = End::new(from, room);
+        end.opened();
+        self.place(conn, end);
+        self.backlog.push_back(conn);
+        self.is_visited = true;
+        self.send(conn, What::Opened);
+    }
+
+    fn place(&mut self, conn: Conn, end: End) {
+        let at = conn.0 as usize;
+        if self.ends.len() <= at {
+            self.ends.resize_with(at + 1, || None);
+        }
+        self.ends[at] = Some(Box::new(end));
+    }
+
+    fn end(&self, conn: Conn) -> Option<&End> {
+        self.ends.get(conn.0 as usize)?.as_deref()
+    }
+
+    fn end_mut(&mut self, conn: Conn) -> Option<&mut End> {
+        self.ends.get_mut(conn.0 as usize)?.as_deref_mut()
+    }
+
+    /// An end that somebody holds: it is there until it is given back.
+    fn held(&mut self, stream: &SimStream) -> &mut End {
+        self.end_mut(stream.0).expect("a stream is held until it is closed")
+    }
+
+    fn send(&mut self, conn: Conn, what: What) {
+        self.outbox.push(Packet { conn, what });
+    }
+
+    fn note(&mut self, deed: Deed) {
+        if let Some(journal) = &mut self.journal {
+            journal.note(deed);
+        }
+    }
+
+    /// Something may be to be said of it.
+    fn list(&mut self, conn: Conn) {
+        if let Some(end) = self.end_mut(conn)
+            && end.told.is_news()
+            && !std::mem::replace(&mut end.told.is_listed, true)
+        {
+            self.news.push(conn);
+        }
+    }
+
+    fn say(&mut self, ready: &mut Vec<Readiness>) {
+        if std::mem::take(&mut self.is_visited) {
+            ready.push(Readiness::Acceptable);
+        }
+        for conn in std::mem::take(&mut self.news) {
+            let Some(end) = self.end_mut(conn) else { continue };
+            end.told.is_listed = false;
+            end.told.say(ready);
+        }
+    }
+
+    /// Says things twice, of nobody, or in several pieces.
+    fn make_noise(&mut self, ready: &mut Vec<Readiness>) {
+        if !ready.is_empty() && self.faults.strikes(Fault::Twice) {
+            ready.push(ready[self.faults.below(ready.len())]);
+        }
+        if self.faults.strikes(Fault::Spurious) {
+            let token = Token(self.faults.below(self.last_token as usize + 2) as u32);
+            ready.push([Readiness::Readable(token), Readiness::Writable(token)][self.faults.below(2)]);
+        }
+        if !ready.is_empty() && self.faults.strikes(Fault::Several) {
+            let at = self.faults.below(ready.len());
+            if let Readiness::Readable(token) | Readiness::Writable(token) = ready[at] {
+                let beside =
+                    [Readiness::Urgent(token), Readiness::Writable(token), Readiness::Readable(token)];
+                ready.extend(beside);
+            }
+            ready.push(Readiness::Woken);
+        }
+        if !ready.is_empty() {
+            let first = self.faults.below(ready.len());
+            ready.rotate_left(first);
+        }
+    }
+
+    fn write_some(&mut self, stream: &SimStream, parts: &[Part<'_>]) -> io::Result<Bytes> {
+        let offered: usize = parts.iter().map(Part::len).sum();
+        let is_short = self.faults.strikes(Fault::ShortWrite);
+        let is_blocked = self.faults.strikes(Fault::BlockedWrite);
+        let most = if is_short { self.faults.fewer(offered.max(1)) } else { offered };
+        let end = self.held(stream);
+        if let Some(kind) = end.error {
+            return Err(kind.into());
+        }
+        if end.is_shut {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let len = most.min(end.free());
+        if is_blocked && end.is_open {
+            end.told.is_writable = true;
+            self.list(stream.0);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if end.free() < offered {
+            end.starve();
+        }
+        if len == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if len < offered && len < end.free() {
+            end.told.is_writable = true; // there is room for more: said as after any short write
+        }
+        end.unread += len;
+        self.list(stream.0);
+        Ok(first_bytes(parts, len))
+    }
+
+    fn read_some(&mut self, stream: &SimStream, into: &mut [u8]) -> io::Result<usize> {
+        let is_short = self.faults.strikes(Fault::ShortRead);
+        let is_blocked = self.faults.strikes(Fault::BlockedRead);
+        let most = if is_short { self.faults.fewer(into.len().max(1)) } else { into.len() };
+        let end = self.held(stream);
+        if is_blocked && end.has_something() {
+            end.say_again();
+            self.list(stream.0);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if let Some(kind) = end.error {
+            end.told.is_read_out = true;
+            return Err(kind.into());
+        }
+        if end.inbox_len() == 0 {
+            end.told.is_read_out |= end.has_ended;
+            return if end.has_ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
+        }
+        let len = most.min(end.inbox_len()).min(into.len());
+        let room = end.take(&mut into[..len]);
+        if len < into.len() && end.inbox_len() > 0 {
+            end.left_something();
+        }
+        if room > 0 {
+            self.send(stream.0, What::Taken(room));
+        }
+        self.list(stream.0);
+        Ok(len)
+    }
+}
+
+impl Stack for SimStack {
+    type Stream = SimStream;
+
+    /// Never waits: time is the world's.
+    fn wait(&mut self, ready: &mut Vec<Readiness>, _: Option<Instant>) -> io::Result<Instant> {
+        if std::mem::replace(&mut self.has_waited, true) && self.faults.strikes(Fault::SlowHost) {
+            self.now = self.now + Duration::from_micros(self.faults.below(SLOW) as u64);
+        }
+        self.say(ready);
+        self.make_noise(ready);
+        self.note(Deed::Waited(self.now));
+        Ok(self.now)
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr)> {
+        if self.backlog.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if self.faults.strikes(Fault::NoDescriptors) {
+            return Err(io::Error::from_raw_os_error(EMFILE));
+        }
+        let Some(conn) = self.backlog.pop_front() else { return Err(io::ErrorKind::WouldBlock.into()) };
+        if self.faults.strikes(Fault::AcceptAborted) {
+            self.ends[conn.0 as usize] = None;
+            self.send(conn, What::Reset);
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        let from = self.held(&SimStream(conn)).remote;
+        self.note(Deed::Accepted(conn, from));
+        Ok((SimStream(conn), from))
+    }
+
+    fn stop_listening(&mut self) {
+        self.listeners.clear();
+        for conn in std::mem::take(&mut self.backlog) {
+            self.ends[conn.0 as usize] = None;
+            self.send(conn, What::Reset);
+        }
+    }
+
+    fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<SimStream> {
+        let conn = Conn(self.next_conn);
+        self.next_conn += self.conn_step;
+        self.ports += 1;
+        let port = FIRST_PORT + (self.ports % 40_000) as u16; // fits: 20,000 + 39,999
+        let from = SocketAddr::new(from.unwrap_or(to.ip()), port);
+        let room = self.room;
+        self.place(conn, End::new(to, room));
+        self.send(conn, What::Open { from, to });
+        Ok(SimStream(conn))
+    }
+
+    fn register(&mut self, stream: &mut SimStream, token: Token) -> io::Result<()> {
+        self.last_token = self.last_token.max(token.0);
+        let end = self.held(stream);
+        end.told.token = Some(token);
+        end.told.is_readable |= end.has_something();
+        end.told.is_writable |= end.is_open;
+        self.list(stream.0);
+        self.note(Deed::Registered(stream.0, token));
+        Ok(())
+    }
+
+    fn read(&mut self, stream: &mut SimStream, into: &mut [u8]) -> io::Result<usize> {
+        if self.faults.strikes(Fault::Interrupted) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let read = self.read_some(stream, into);
+        match &read {
+            Ok(0) => self.note(Deed::ReadEnd(stream.0)),
+            Ok(len) if self.journal.is_some() => {
+                self.note(Deed::Read(stream.0, Bytes::copy_from_slice(&into[..*len])));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.note(Deed::Failed(stream.0)),
+        }
+        read
+    }
+
+    fn write(&mut self, stream: &mut SimStream, parts: &[Part<'_>]) -> io::Result<usize> {
+        if self.faults.strikes(Fault::Interrupted) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        match self.write_some(stream, parts) {
+            Ok(bytes) => {
+                let len = bytes.len();
+                self.note(Deed::Wrote(stream.0, bytes.clone()));
+                self.send(stream.0, What::Data(bytes));
+                Ok(len)
+            }
+            Err(error) => {
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    self.note(Deed::Failed(stream.0));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn shutdown(&mut self, stream: &mut SimStream) -> io::Result<()> {
+        let end = self.held(stream);
+        if end.error.is_some() {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        if !std::mem::replace(&mut end.is_shut, true) {
+            self.send(stream.0, What::End);
+        }
+        self.note(Deed::Shut(stream.0));
+        Ok(())
+    }
+
+    fn close(&mut self, stream: SimStream) {
+        let end = self.held(&stream);
+        let (is_unread, is_shut, has_failed) = (end.inbox_len() > 0, end.is_shut, end.error.is_some());
+        self.ends[stream.0.0 as usize] = None;
+        if has_failed {
+            // nobody is there to be told
+        } else if is_unread {
+            self.send(stream.0, What::Reset); // as the kernel does it
+        } else if !is_shut {
+            self.send(stream.0, What::End);
+        }
+        self.note(Deed::Closed(stream.0));
+    }
+
+    fn abort(&mut self, stream: SimStream) {
+        let has_failed = self.held(&stream).error.is_some();
+        self.ends[stream.0.0 as usize] = None;
+        if !has_failed {
+            self.send(stream.0, What::Reset);
+        }
+        self.note(Deed::Aborted(stream.0));
+    }
+}
+
+/// As accept(2) says it where there are no descriptors.
+const EMFILE: i32 = 24;
+
+/// The first `len` bytes of the parts: a handle on them where they lie in one.
+fn first_bytes(parts: &[Part<'_>], len: usize) -> Bytes {
+    if let Some(first) = parts.first().filter(|first| first.len() >= len) {
+        return first.to_bytes().slice(..len);
+    }
+    let mut bytes = BytesMut::with_capacity(len);
+    for part in parts {
+        let here = part.len().min(len - bytes.len());
+        bytes.extend_from_slice(&part.as_slice()[..here]);
+    }
+    bytes.freeze()
+}

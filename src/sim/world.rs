@@ -1,0 +1,484 @@
+//! A whole world on one seed: one clock, one agenda, hosts that are turned when something comes or their time does,
+//! and a judge that looks at every turn. Knows the server as it is; knows no kernel and no clock but its own.
+//!
+//! ```text
+//!   agenda ─ packet arrives, somebody's cue, the next act ─→ a host's stack ─→ its turn ─→ packets ─ Link ─→ agenda
+//!                                                                └─ the server's journal ─→ Judge
+//! ```
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::agenda::Agenda;
+use super::broken::{Broken, Promise};
+use super::course::Course;
+use super::crowd::Crowd;
+use super::faults::{Chances, Faults};
+use super::figures::Figures;
+use super::judge::{Judge, Orderly};
+use super::link::{Link, Troubles};
+use super::outcome::Outcome;
+use super::packet::{Conn, Packet, What};
+use super::profile::Profile;
+use super::roles::{Role, Script, Terms};
+use super::setup::{LoadPart, Setup};
+use super::stack::SimStack;
+use super::subject::Subject;
+use super::trace::Trace;
+use crate::load::{Load, Pace, Phase, Plan};
+use crate::protocol::Flood;
+use crate::relay::Relay;
+use crate::rng::Rng;
+use crate::server::Server;
+use crate::time::Instant;
+
+/// Where the relay listens, in a world of its own.
+const RELAY: ([u8; 4], u16) = ([127, 0, 0, 1], 7333);
+/// Who has a stack: the numbers of their connections tell them apart.
+const HOSTS: u32 = 3;
+/// How often somebody looks whether the server sleeps too long, and how much is queued.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Most microseconds between a readiness and the turn it brings.
+const LAG: u64 = 60;
+/// Turns that a world may take: beyond it something goes round in circles.
+const TURNS_MOST: u64 = 200_000_000;
+
+/// A world, with whatever is tried in it.
+pub struct World<S> {
+    pub(super) setup: Setup,
+    pub(super) now: Instant,
+    rng: Rng,
+    pub(super) subject: S,
+    /// When the server has its next turn.
+    server_at: Option<Instant>,
+    pub(super) judge: Judge,
+    pub(super) crowd: Crowd,
+    crowd_at: Option<Instant>,
+    pub(super) load: Option<Load<SimStack>>,
+    load_at: Option<Instant>,
+    agenda: Agenda<Event>,
+    /// The last cue that each actor was given.
+    cues: Vec<u32>,
+    ways: BTreeMap<Conn, Way>,
+    troubles: Troubles,
+    knocks: u64,
+    pub(super) course: Course,
+    pub(super) figures: Figures,
+    pub(super) trace: Trace,
+    /// Packets that leave a host in a turn.
+    outbox: Vec<Packet>,
+    turns: u64,
+    pub(super) load_report: Option<crate::load::Report>,
+}
+
+/// A stack's place in the world, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Host {
+    Server = 0,
+    Crowd = 1,
+    Load = 2,
+}
+
+#[derive(Debug)]
+enum Event {
+    Arrival(Host, Packet),
+    /// An actor's, if it has not been given another since.
+    Cue(usize, u32),
+    Look,
+}
+
+/// The way of a connection, there and back.
+#[derive(Debug)]
+struct Way {
+    to_server: Link,
+    to_client: Link,
+}
+
+impl World<Server<SimStack, Flood>> {
+    /// The world of a setup, with the relay as it is.
+    pub fn new(setup: Setup, trace: Trace) -> Self {
+        Self::with(setup, trace, Server::new)
+    }
+}
+
+impl<S: Subject> World<S> {
+    /// The world of a setup, with whatever is to be tried.
+    pub fn with(setup: Setup, trace: Trace, subject: impl FnOnce(SimStack, Relay<Flood>) -> S) -> Self {
+        let mut rng = Rng::new(setup.seed ^ 0x5eed);
+        let mut stack =
+            SimStack::new(Host::Server as u32, HOSTS, Faults::new(rng.next(), setup.faults.clone()));
+        stack.listen(RELAY.into());
+        stack.keep_journal();
+        let relay = Relay::new(Flood, setup.law.clone(), setup.limits.clone());
+        let mut world = Self {
+            now: Instant::START,
+            subject: subject(stack, relay),
+            server_at: Some(Instant::START),
+            judge: Judge::new(setup.law.clone(), setup.limits.clone()),
+            crowd: Crowd::new(client(Host::Crowd), RELAY.into()),
+            crowd_at: None,
+            load: setup.load.as_ref().map(|part| load(part, &setup)),
+            load_at: setup.load.as_ref().map(|_| Instant::START),
+            agenda: Agenda::new(),
+            cues: Vec::new(),
+            ways: BTreeMap::new(),
+            troubles: Troubles::default(),
+            knocks: 0,
+            course: Course::new(&setup),
+            figures: Figures::new(),
+            trace,
+            outbox: Vec::new(),
+            turns: 0,
+            load_report: None,
+            rng,
+            setup,
+        };
+        world.cast();
+        world.agenda.plan(Instant::START + LOOK_EVERY, Event::Look);
+        world
+    }
+
+    /// Lets some of it happen: so many turns and events. True once it is over.
+    pub fn go_on(&mut self, steps: u32) -> bool {
+        for _ in 0..steps {
+            if self.course.is_over() {
+                return true;
+            }
+            if let Err(broken) = self.step() {
+                self.course.break_off(broken);
+            }
+        }
+        self.course.is_over()
+    }
+
+    /// To its end.
+    pub fn run(mut self) -> Outcome {
+        while !self.go_on(u32::MAX) {}
+        self.outcome()
+    }
+
+    /// What time it is there.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// What happened since the last call, in lines.
+    pub fn take_lines(&mut self) -> String {
+        self.trace.take_lines()
+    }
+
+    /// What came of it.
+    pub fn outcome(mut self) -> Outcome {
+        let stats = self.subject.relay().stats().clone();
+        let mut roles: BTreeMap<Role, (u64, u64)> = BTreeMap::new();
+        self.setup.cast.iter().for_each(|part| roles.entry(part.role).or_default().0 += 1);
+        self.crowd.moves().filter(|&(_, moves)| moves > 0).for_each(|(role, moves)| {
+            roles.entry(role).or_default().1 += moves;
+        });
+        self.ways.values().for_each(|way| self.troubles.add(way.troubles()));
+        Outcome {
+            seed: self.setup.seed,
+            broken: self.course.broken().map(|broken| (self.now, broken)),
+            lasted: self.now.since(Instant::START),
+            figures: self.figures,
+            accepted: stats.accepted,
+            closed: stats.closed,
+            refused: stats.refused,
+            bans: stats.bans,
+            faults: self.subject.stack_mut().faults().counts().filter(|&(_, count)| count > 0).collect(),
+            roles,
+            troubles: self.troubles,
+            knocks: self.knocks,
+            load: self.load_report,
+            hash: self.trace.hash(),
+        }
+    }
+
+    /// The next thing that happens.
+    fn step(&mut self) -> Result<(), Broken> {
+        let due = [self.agenda.next(), self.crowd_at, self.load_at, self.server_at];
+        let next = due.into_iter().flatten().min();
+        let Some(next) = next else {
+            return Err(Promise::Service.broken("nothing will ever happen any more"));
+        };
+        self.now = self.now.max(next);
+        if let Some(event) = self.agenda.pop(self.now) {
+            return self.happen(event);
+        }
+        if self.crowd_at.take_if(|at| *at <= self.now).is_some() {
+            self.crowd.turn(self.now);
+            self.ship_from_crowd();
+            return Ok(());
+        }
+        if self.load_at.take_if(|at| *at <= self.now).is_some() {
+            return self.turn_load();
+        }
+        self.turn_server()
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), Broken> {
+        match event {
+            Event::Arrival(Host::Server, packet) => {
+                self.arrive_at_server(packet);
+                Ok(())
+            }
+            Event::Arrival(host, packet) => self.arrive_at_client(host, packet),
+            Event::Cue(actor, cue) => {
+                if self.cues[actor] == cue {
+                    self.prompt(actor);
+                }
+                Ok(())
+            }
+            Event::Look => {
+                self.agenda.plan(self.now + LOOK_EVERY, Event::Look);
+                self.figures.queued(self.now, self.judge.waiting());
+                self.judge.overslept(self.now)?;
+                self.proceed()
+            }
+        }
+    }
+
+    // packets
+
+    fn arrive_at_server(&mut self, packet: Packet) {
+        let room = self.ways.get(&packet.conn).map_or(0, |way| way.to_client.buffer());
+        self.subject.stack_mut().arrive(packet, room);
+        self.ship_from_server();
+        if self.subject.stack().has_news() {
+            let lag = Duration::from_micros(self.rng.below(LAG));
+            self.turn_server_by(self.now + lag);
+        }
+    }
+
+    fn arrive_at_client(&mut self, host: Host, packet: Packet) -> Result<(), Broken> {
+        match &packet.what {
+            What::Data(bytes) => {
+                self.judge.came(packet.conn, bytes, self.now)?;
+                self.judge.deliveries().for_each(|delivery| self.figures.delivered(delivery));
+            }
+            What::End => self.judge.is_over(packet.conn, Orderly::Yes)?,
+            What::Reset => self.judge.is_over(packet.conn, Orderly::No)?,
+            What::Refused => self.knocks += 1,
+            What::Open { .. } | What::Opened | What::Taken(_) => {}
+        }
+        match host {
+            Host::Crowd => {
+                self.crowd.stack().arrive(packet, 0);
+                self.crowd_at = Some(self.now);
+            }
+            Host::Load => {
+                if let Some(load) = &mut self.load {
+                    load.stack_mut().arrive(packet, 0);
+                    self.load_at = Some(self.now);
+                }
+            }
+            Host::Server => unreachable!("the server is nobody's client"),
+        }
+        Ok(())
+    }
+
+    pub(super) fn ship_from_crowd(&mut self) {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        self.crowd.stack().drain_outbox(&mut outbox);
+        outbox.drain(..).for_each(|packet| self.ship(Host::Crowd, packet));
+        self.outbox = outbox;
+    }
+
+    pub(super) fn ship_from_load(&mut self) {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        self.load.iter_mut().for_each(|load| load.stack_mut().drain_outbox(&mut outbox));
+        outbox.drain(..).for_each(|packet| self.ship(Host::Load, packet));
+        self.outbox = outbox;
+    }
+
+    pub(super) fn ship_from_server(&mut self) {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        self.subject.stack_mut().drain_outbox(&mut outbox);
+        outbox.drain(..).for_each(|packet| self.ship(Host::Server, packet));
+        self.outbox = outbox;
+    }
+
+    /// Sends a packet on its way.
+    fn ship(&mut self, from: Host, packet: Packet) {
+        let conn = packet.conn;
+        if let What::Open { .. } = packet.what {
+            self.open_way(from, conn);
+        }
+        let Some(way) = self.ways.get_mut(&conn) else { return };
+        let (link, to) = match from {
+            Host::Server => (&mut way.to_client, Host::of(conn)),
+            Host::Crowd | Host::Load => (&mut way.to_server, Host::Server),
+        };
+        if from != Host::Server && packet.carries() > 0 {
+            self.judge.left_client(conn, packet.carries(), self.now);
+        }
+        let What::Data(mut bytes) = packet.what else {
+            return self.agenda.plan(link.carry(self.now, 0), Event::Arrival(to, packet));
+        };
+        while !bytes.is_empty() {
+            let segment = bytes.split_to(bytes.len().min(link.segment()));
+            let at = link.carry(self.now, segment.len());
+            self.agenda.plan(at, Event::Arrival(to, Packet { conn, what: What::Data(segment) }));
+        }
+    }
+
+    /// A connection begins: over which way?
+    fn open_way(&mut self, from: Host, conn: Conn) {
+        let profile = match from {
+            Host::Load => self.setup.load.as_ref().map_or(Profile::Lan, |part| part.profile),
+            Host::Crowd | Host::Server => {
+                self.crowd.whose(conn).map_or(Profile::Lan, |actor| self.crowd.profile_of(actor))
+            }
+        };
+        let mut way = Way {
+            to_server: Link::new(profile, self.rng.next()),
+            to_client: Link::new(profile, self.rng.next()),
+        };
+        if self.course.is_calm() {
+            way.calm();
+        }
+        let room = way.to_server.buffer();
+        match from {
+            Host::Load => self.load.iter_mut().for_each(|load| load.stack_mut().set_room(conn, room)),
+            Host::Crowd | Host::Server => self.crowd.stack().set_room(conn, room),
+        }
+        self.ways.insert(conn, way);
+    }
+
+    // turns
+
+    fn turn_server(&mut self) -> Result<(), Broken> {
+        self.turns += 1;
+        if self.turns > TURNS_MOST {
+            return Err(Promise::Service.broken(format!("{TURNS_MOST} turns, and no end")));
+        }
+        self.subject.stack_mut().begin_turn(self.now);
+        if let Err(error) = self.subject.turn() {
+            return Err(Promise::Service.broken(format!("the server's turn failed: {error}")));
+        }
+        let journal = self.subject.stack_mut().take_journal();
+        journal.deeds().iter().for_each(|deed| self.trace.deed(self.now, deed));
+        self.judge.turn(&journal, self.subject.relay(), self.subject.stack())?;
+        self.subject.forget_events();
+        self.ship_from_server();
+        self.plan_server_turn()
+    }
+
+    fn plan_server_turn(&mut self) -> Result<(), Broken> {
+        let soon = self.subject.stack().now_there() + Duration::from_micros(1);
+        let wake_up = self.subject.wake_up();
+        let is_awake = self.subject.stack().has_news() || wake_up.is_some_and(|at| at < soon);
+        self.server_at = if is_awake { Some(soon) } else { wake_up };
+        if is_awake { Ok(()) } else { self.judge.asleep(self.subject.stack()) }
+    }
+
+    /// The server has something to do by then.
+    pub(super) fn turn_server_by(&mut self, at: Instant) {
+        let at = at.max(self.subject.stack().now_there());
+        self.server_at = Some(self.server_at.map_or(at, |planned| planned.min(at)));
+    }
+
+    fn turn_load(&mut self) -> Result<(), Broken> {
+        let Some(load) = &mut self.load else { return Ok(()) };
+        load.stack_mut().begin_turn(self.now);
+        let phase = load.turn(None).map_err(|error| Promise::Load.broken(error.to_string()))?;
+        self.load_at = match load.wake_up() {
+            _ if phase == Phase::Over => None,
+            Some(at) => Some(at.max(self.now + Duration::from_micros(1))),
+            None => None,
+        };
+        self.ship_from_load();
+        Ok(())
+    }
+
+    // the course of things
+
+    fn cast(&mut self) {
+        let terms = Terms {
+            magic: self.setup.limits.decoder.magic,
+            max_payload: self.setup.limits.decoder.max_payload,
+            talk_every: self.setup.talk_every,
+            ban_time: self.setup.limits.ban_time,
+        };
+        for part in self.setup.cast.clone() {
+            let script = Script::new(part.role, terms, self.rng.next());
+            let actor = self.crowd.join(script, part.from, part.profile);
+            let comes = Duration::from_micros(self.rng.below(1_000_000));
+            self.cues.push(0);
+            self.cue(actor, comes);
+        }
+    }
+
+    /// Everybody is asked again, as soon as he would be anyway or now.
+    pub(super) fn cue_everybody(&mut self) {
+        for actor in 0..self.crowd.len() {
+            let soon = Duration::from_micros(self.rng.below(50_000));
+            self.cue(actor, soon);
+        }
+    }
+
+    /// An actor is asked after so long, and not before.
+    fn cue(&mut self, actor: usize, after: Duration) {
+        self.cues[actor] += 1;
+        self.agenda.plan(self.now + after, Event::Cue(actor, self.cues[actor]));
+    }
+
+    fn prompt(&mut self, actor: usize) {
+        if let Some(next) = self.crowd.prompt(self.now, actor) {
+            self.cue(actor, next);
+        }
+        self.ship_from_crowd();
+    }
+
+    /// Nothing goes wrong any more, on no way and no host.
+    pub(super) fn calm(&mut self) {
+        self.subject.stack_mut().faults().stop();
+        self.ways.values_mut().for_each(Way::calm);
+    }
+}
+
+impl Host {
+    /// Whose connection it is.
+    fn of(conn: Conn) -> Self {
+        match conn.0 % HOSTS {
+            0 => Self::Server,
+            1 => Self::Crowd,
+            _ => Self::Load,
+        }
+    }
+}
+
+impl Way {
+    fn calm(&mut self) {
+        self.to_server.calm();
+        self.to_client.calm();
+    }
+
+    fn troubles(&self) -> Troubles {
+        let mut troubles = self.to_server.troubles();
+        troubles.add(self.to_client.troubles());
+        troubles
+    }
+}
+
+fn client(host: Host) -> SimStack {
+    SimStack::new(host as u32, HOSTS, Faults::new(0, Chances::default()))
+}
+
+fn load(part: &LoadPart, setup: &Setup) -> Load<SimStack> {
+    let plan = Plan {
+        to: RELAY.into(),
+        magic: setup.limits.decoder.magic,
+        command: "msg".parse().expect("a command"),
+        peers: part.peers,
+        senders: part.senders,
+        sizes: part.sizes.clone(),
+        pace: Pace::Every(part.every),
+        warmup: Duration::ZERO,
+        duration: part.duration,
+        max_bytes: u64::MAX,
+        patience: setup.convergence(),
+        seed: setup.seed,
+    };
+    Load::new(client(Host::Load), plan)
+}
