@@ -14,6 +14,8 @@
 
 mod agenda;
 mod broken;
+#[cfg(test)]
+mod canaries;
 mod course;
 mod crowd;
 mod end;

@@ -97,22 +97,22 @@ struct Way {
 impl World<Server<SimStack, Flood>> {
     /// The world of a setup, with the relay as it is.
     pub fn new(setup: Setup, trace: Trace) -> Self {
-        Self::with(setup, trace, Server::new)
+        let relay = Relay::new(Flood, setup.law.clone(), setup.limits.clone());
+        Self::with(setup, trace, |stack| Server::new(stack, relay))
     }
 }
 
 impl<S: Subject> World<S> {
     /// The world of a setup, with whatever is to be tried.
-    pub fn with(setup: Setup, trace: Trace, subject: impl FnOnce(SimStack, Relay<Flood>) -> S) -> Self {
+    pub(super) fn with(setup: Setup, trace: Trace, subject: impl FnOnce(SimStack) -> S) -> Self {
         let mut rng = Rng::new(setup.seed ^ 0x5eed);
         let mut stack =
             SimStack::new(Host::Server as u32, HOSTS, Faults::new(rng.next(), setup.faults.clone()));
         stack.listen(RELAY.into());
         stack.keep_journal();
-        let relay = Relay::new(Flood, setup.law.clone(), setup.limits.clone());
         let mut world = Self {
             now: Instant::START,
-            subject: subject(stack, relay),
+            subject: subject(stack),
             server_at: Some(Instant::START),
             judge: Judge::new(setup.law.clone(), setup.limits.clone()),
             crowd: Crowd::new(client(Host::Crowd), RELAY.into()),

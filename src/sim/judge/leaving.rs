@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::party::{Cause, State, has_rates};
-use super::{Judge, Party};
+use super::{Judge, Orderly, Party};
 use crate::protocol::Token;
 use crate::relay::AddressKey;
 use crate::sim::broken::{Broken, Promise};
@@ -43,11 +43,12 @@ impl Judge {
     }
 
     /// The connection was given back to the stack.
-    pub(super) fn closed(&mut self, conn: Conn) -> Result<(), Broken> {
+    pub(super) fn closed(&mut self, conn: Conn, how: Orderly) -> Result<(), Broken> {
         if let Some((_, from)) = self.at_the_door.take_if(|&mut (at_the_door, _)| at_the_door == conn) {
             return self.refused(from);
         }
         self.look_for_cause(conn)?;
+        self.look_at_manner(conn, how)?;
         let Some(mut party) = self.parties.remove(&conn) else {
             return Err(Promise::Places.broken(format!("{conn:?} is closed and is not there")));
         };
@@ -114,6 +115,26 @@ impl Judge {
                 Err(Promise::Cause
                     .broken(format!("{conn:?} is sent away; at most {queued} bytes are queued for it")))
             }
+        }
+    }
+
+    /// A reset destroys what was sent last: whoever is owed an end in order gets one. Whoever is banned does not.
+    fn look_at_manner(&self, conn: Conn, how: Orderly) -> Result<(), Broken> {
+        let Some(party) = self.parties.get(&conn).filter(|party| !party.has_failed) else { return Ok(()) };
+        let is_in_time = |since| self.now < since + self.limits.drain;
+        let is_owed = match party.state {
+            State::Ending(_, since) => is_in_time(since) && self.may_be_cut(party).is_none(),
+            State::Lingering(_) => true,
+            State::Heard | State::Gone(_) => false,
+        };
+        match (party.state, how) {
+            (_, Orderly::No) if is_owed => {
+                Err(Promise::Delivery.broken(format!("{conn:?} is reset, and was to be closed in order")))
+            }
+            (State::Gone(cause), Orderly::Yes) => {
+                Err(Promise::Law.broken(format!("{conn:?} is closed in order, and is to go for {cause}")))
+            }
+            _ => Ok(()),
         }
     }
 

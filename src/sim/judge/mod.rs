@@ -209,7 +209,8 @@ impl Judge {
                 }
             }
             Deed::Shut(conn) => return self.shut(*conn),
-            Deed::Closed(conn) | Deed::Aborted(conn) => return self.closed(*conn),
+            Deed::Closed(conn) => return self.closed(*conn, Orderly::Yes),
+            Deed::Aborted(conn) => return self.closed(*conn, Orderly::No),
         }
         Ok(())
     }
