@@ -15,10 +15,10 @@ use crate::support::{Over, PATIENCE, Peer, QUICK, Relay, alone, eventually, fram
 
 /// Far less than each of the attacks could fill. No single queue is cut off before all together are too much.
 const OPTIONS: [&str; 9] = [
-    "--max-payload=1M",
-    "--retained-max=32M",
-    "--queue-hard=64M",
-    "--queue-soft=64M",
+    "--max-payload=2M",
+    "--retained-max=64M",
+    "--queue-hard=128M",
+    "--queue-soft=128M",
     "--max-peers=1000",
     "--max-bans=100",
     // little is hidden in the kernel
@@ -27,8 +27,9 @@ const OPTIONS: [&str; 9] = [
     "--log-level=warn",
 ];
 
-/// With unfinished frames, nearly a megabyte each.
-const CLAIMERS: usize = 100;
+/// With unfinished frames, nearly two megabytes each. So few that each of them holds far more than a round of the others'
+/// talk when all together hold too much: else an honest peer that has just not been read may hold most.
+const CLAIMERS: usize = 60;
 /// Who send most of each turn's log and read nothing of it.
 const PINNERS: usize = 6;
 /// With pongs that they do not read, 64 KiB each and a little.
@@ -39,7 +40,7 @@ const PONGS_HELD: usize = 100_000;
 /// given back for good would be many times what the relay may hold.
 const WAVES: usize = 4;
 /// Rounds of the honest beside them, at the least.
-const ROUNDS: usize = 30;
+const ROUNDS: usize = 40;
 
 /// An address of the attackers' own.
 fn attacker(attack: u8, index: usize) -> IpAddr {
@@ -74,7 +75,7 @@ impl Siege {
 
 /// Frames that come in pieces, a piece of each in turn, and never whole.
 fn claim(relay: &Relay, siege: &Siege) {
-    let almost = [&header("block", 1_000_000)[..], &noise(1, 990_000)].concat();
+    let almost = [&header("block", 2_000_000)[..], &noise(1, 1_980_000)].concat();
     while !siege.over.is_it() {
         let mut peers: Vec<Peer> =
             (0..CLAIMERS).map(|index| relay.connect_from(attacker(1, index))).collect();
@@ -90,7 +91,7 @@ fn claim(relay: &Relay, siege: &Siege) {
 /// Each in turn fills the log with its own, and all pin all of it for the little in between that they are due. No faster
 /// than the honest hear it: a reader that lags in a room so full may be the one that holds most.
 fn pin(relay: &Relay, siege: &Siege) {
-    let burst = frame("pin", &noise(2, 60_000)).repeat(4);
+    let burst = frame("pin", &noise(2, 60_000)).repeat(8);
     let mut peers: Vec<Peer> = (0..PINNERS).map(|index| narrow(relay, attacker(2, index))).collect();
     let mut index = 0;
     while !siege.over.is_it() {

@@ -10,7 +10,7 @@ use crate::support::{Over, Peer, Relay, alone, eventually, frame, noise, strange
 /// Of each kind, one after the other: a machine that is busy for a while is so for both.
 const REPETITIONS: usize = 5;
 /// In each repetition, each sent when the one before has returned.
-const PINGS: usize = 60;
+const PINGS: usize = 50;
 /// Bursts, 64 KB and a little each, after which a firehose is at its full strength: more than sockets hold.
 const FIRST_BURSTS: usize = 128;
 /// Pings that are not counted: the first finds all of that before it.
@@ -110,7 +110,7 @@ fn measure(what: &str, command: &str, payload: usize) {
 
 fn print_row(name: &str, with: Duration, without: Duration) {
     let ratio = with.as_secs_f64() / without.as_secs_f64();
-    println!("    {name:6} {with:9.1?}, {without:9.1?}: {ratio:.1} x");
+    println!("    {name:6} {with:>8.1?}, {without:>8.1?}: {ratio:.1} x");
 }
 
 #[test]
