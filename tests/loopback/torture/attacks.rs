@@ -36,11 +36,13 @@ const PINNERS: usize = 6;
 const PONGERS: usize = 200;
 /// Bytes of pings behind which the relay must be holding pongs: no buffer on the way there and back takes as many.
 const PONGS_HELD: usize = 100_000;
-/// Waves of each attack, at the least: claimers who all came to the end, pinners who were cut off. Anything that was not
-/// given back for good would be many times what the relay may hold.
+/// Waves of unfinished frames, each of them twice what the relay may hold, and looks at pongers who all had pongs waiting;
+/// at the least. What is not given back is in the peak.
 const WAVES: usize = 4;
+/// Bursts of the pinners, half a megabyte each, at the least.
+const PINS: usize = 10;
 /// Rounds of the honest beside them, at the least.
-const ROUNDS: usize = 40;
+const ROUNDS: usize = 30;
 
 /// An address of the attackers' own.
 fn attacker(attack: u8, index: usize) -> IpAddr {
@@ -67,9 +69,9 @@ impl Siege {
     }
 
     fn is_at_its_height(&self) -> bool {
-        let attacks = [&self.claims, &self.pins, &self.pongs];
-        let all_came = attacks.iter().all(|waves| waves.load(Ordering::Relaxed) >= WAVES);
-        all_came && self.rounds.load(Ordering::Relaxed) >= ROUNDS
+        let came = |count: &AtomicUsize, enough| count.load(Ordering::Relaxed) >= enough;
+        let waves = came(&self.claims, WAVES) && came(&self.pongs, WAVES);
+        waves && came(&self.pins, PINS) && came(&self.rounds, ROUNDS)
     }
 }
 
@@ -97,9 +99,10 @@ fn pin(relay: &Relay, siege: &Siege) {
     while !siege.over.is_it() {
         siege.wait_for_round();
         index = (index + 1) % PINNERS;
-        if !peers[index].try_send(&burst) {
-            peers[index] = narrow(relay, attacker(2, index));
+        if peers[index].try_send(&burst) {
             siege.pins.fetch_add(1, Ordering::Relaxed);
+        } else {
+            peers[index] = narrow(relay, attacker(2, index)); // it was cut off
         }
     }
 }
@@ -161,7 +164,7 @@ fn hold_out(conversation: &mut Conversation, siege: &Siege) -> Duration {
     while !siege.is_at_its_height() {
         worst = worst.max(conversation.round(&[70, 3_000, 20_000]));
         siege.rounds.fetch_add(1, Ordering::Relaxed);
-        assert!(began.elapsed() < 2 * PATIENCE, "no siege: {siege:?}");
+        assert!(began.elapsed() < 3 * PATIENCE, "no siege: {siege:?}");
     }
     worst
 }
@@ -196,6 +199,7 @@ fn all_three_memory_attacks_at_once_stay_within_what_check_promises() {
     eventually("the attackers are gone", || (relay.descriptors() == descriptors).then_some(()));
     conversation.round(&[70]);
     let (peak, after) = (relay.memory("VmHWM"), relay.memory("VmRSS"));
+    // what is kept afterwards is the allocator's: of it about a megabyte is in use (malloc_stats)
     println!(
         "three attacks at once: {before} B before, {peak} B at most, {after} B after; --check says {promise} B at \
          worst; {siege:?}, the slowest round {worst:?}"

@@ -11,7 +11,7 @@ use crate::support::{Over, Peer, Relay, alone, eventually, frame, noise, strange
 const REPETITIONS: usize = 5;
 /// In each repetition, each sent when the one before has returned.
 const PINGS: usize = 50;
-/// Bursts, 64 KB and a little each, after which a firehose is at its full strength: more than sockets hold.
+/// Bursts, 64 KB and a little each, after which a firehose is at its full strength: it waits for the relay by then.
 const FIRST_BURSTS: usize = 128;
 /// Pings that are not counted: the first finds all of that before it.
 const FIRST_PINGS: usize = 5;
