@@ -13,4 +13,5 @@ mod memory;
 mod slowness;
 mod storms;
 mod support;
+mod torture;
 mod witness;

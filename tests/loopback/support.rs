@@ -69,7 +69,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Tells others to stop, also when the test that holds it fails.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Over(AtomicBool);
 
 /// See [`Over`].
