@@ -1,4 +1,4 @@
-//! What every stack promises, asked of the kernel's and of the one in memory. Knows the trait `Stack` and no
+//! What every stack promises, asked of the kernel's, of the simulator's and of the one in memory. Knows the trait `Stack` and no
 //! server.
 //!
 //! A stack connects to its own listener, so one thread has both ends in its hands. Waiting for an event is
@@ -6,6 +6,7 @@
 
 mod common {
     pub mod memory;
+    pub mod simulated;
 }
 
 use std::io;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::memory::{MemoryNet, MemoryStack};
+use common::simulated::Simulated;
 use peer_relay::kernel::{Family, KernelStack, SocketOptions};
 use peer_relay::protocol::Token;
 use peer_relay::server::{Readiness, Stack, WRITE_PARTS};
@@ -42,6 +44,7 @@ trait World: Sized {
 struct KernelV4(KernelStack, SocketAddr);
 struct KernelV6(KernelStack, SocketAddr);
 struct Memory(MemoryStack, MemoryNet, SocketAddr);
+struct Sim(Simulated, SocketAddr);
 
 /// Two ends of one connection, both in our hands.
 struct Pair<S: Stack> {
@@ -129,6 +132,28 @@ impl World for Memory {
 
     fn at(&self) -> SocketAddr {
         self.2
+    }
+}
+
+impl World for Sim {
+    type Stack = Simulated;
+
+    fn new() -> Option<Self> {
+        let mut stack = Simulated::new();
+        let at = stack.listen(local("127.0.0.1", 0)).unwrap();
+        Some(Self(stack, at))
+    }
+
+    fn stack(&mut self) -> &mut Simulated {
+        &mut self.0
+    }
+
+    fn listen(&mut self, port: u16) -> io::Result<SocketAddr> {
+        self.0.listen(local("127.0.0.1", port))
+    }
+
+    fn at(&self) -> SocketAddr {
+        self.1
     }
 }
 
@@ -318,6 +343,7 @@ macro_rules! contract {
         contract!(@ kernel_v4 KernelV4 $($name)+);
         contract!(@ kernel_v6 KernelV6 $($name)+);
         contract!(@ memory Memory $($name)+);
+        contract!(@ sim Sim $($name)+);
     };
 }
 

@@ -134,8 +134,6 @@ impl Setup {
         if has_load {
             make_room(&mut limits);
         }
-        let open = wishes.duration.unwrap_or(Duration::from_secs(5 + rng.below(30)));
-        let load = has_load.then(|| load(&mut rng, open));
         let peers = wishes.peers.unwrap_or(4 + rng.below(28) as u32);
         // what others say is nothing that the load tester expects
         let roles: Vec<Role> = Role::ALL.into_iter().filter(|role| !has_load || !role.is_heard()).collect();
@@ -144,6 +142,10 @@ impl Setup {
         if is_slow {
             have_patience(&mut limits);
         }
+        // a fade of short wave comes every half an hour or so
+        let usual = 5 + rng.below(30) + if is_slow { 1800 } else { 0 };
+        let open = wishes.duration.unwrap_or(Duration::from_secs(usual));
+        let load = has_load.then(|| load(&mut rng, open));
         let mut faults = Chances::draw(&mut rng);
         if has_load {
             faults.spare(Fault::AcceptAborted); // its peers try once
@@ -230,14 +232,18 @@ fn make_room(limits: &mut Limits) {
     limits.retained_max_bytes = limits.retained_max_bytes.max(50_000_000);
 }
 
-/// Over short wave a frame takes minutes, and so does silence.
+/// Over short wave a frame takes minutes, and so does silence; a long queue would take days.
 fn have_patience(limits: &mut Limits) {
     (limits.frame_timeout, limits.idle_timeout) = (Duration::from_secs(600), None);
+    limits.decoder.max_payload = limits.decoder.max_payload.min(1000);
+    limits.queue_hard_bytes = limits.queue_hard_bytes.min(50_000);
+    limits.queue_soft_bytes = limits.queue_hard_bytes / 2;
 }
 
 /// Who comes: some kinds of people more often than others, another choice for every seed.
 fn cast(rng: &mut Rng, peers: u32, roles: &[Role], limits: &Limits) -> Vec<Part> {
-    let present: Vec<Role> = roles.iter().copied().filter(|_| rng.below(3) == 0).collect();
+    let others = roles.iter().copied().filter(|role| !role.is_honest());
+    let present: Vec<Role> = others.filter(|_| rng.below(3) == 0).collect();
     let honest_ways: &[Profile] = match rng.below(16) {
         0 => &[Profile::HfRadio],
         1..=4 => &[Profile::Lan],
@@ -256,7 +262,6 @@ fn cast(rng: &mut Rng, peers: u32, roles: &[Role], limits: &Limits) -> Vec<Part>
         let Some(&role) = present.get(rng.below(present.len().max(1) as u64) as usize) else { break };
         let from = match (role, rng.below(8)) {
             (Role::Twin, _) => address(1, 1),
-            _ if role.is_honest() => address(2, nth), // nobody else's bans are its own
             (_, 0) => address(1, 2),
             (_, 1) => address(9, nth),
             _ => address(2, nth),
