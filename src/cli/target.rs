@@ -109,8 +109,11 @@ impl Target {
         Some(Self { host, port })
     }
 
-    fn at(at: SocketAddr) -> Option<Self> {
-        (at.port() > 0).then(|| Self { host: Host::Address(at), port: Some(at.port()) })
+    /// However it was written, the port stands beside the address.
+    fn at(mut at: SocketAddr) -> Option<Self> {
+        let port = at.port();
+        at.set_port(0);
+        (port > 0).then_some(Self { host: Host::Address(at), port: Some(port) })
     }
 }
 
@@ -170,6 +173,13 @@ mod tests {
             (&["fe80::1%2", "80"], "[fe80::1%2]:80"),
         ] {
             assert_eq!(addresses(words), Ok(vec![at.into()]), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn one_word_and_two_are_the_same_target() {
+        for (one, two) in [("127.0.0.1:80", ["127.0.0.1", "80"]), ("[fe80::1%2]:80", ["fe80::1%2", "80"])] {
+            assert_eq!(one.parse(), Ok(Target::parse(&two.map(Into::into)).unwrap()));
         }
     }
 
