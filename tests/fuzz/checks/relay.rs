@@ -1,0 +1,279 @@
+//! A whole relay that is told whatever a byte string says: who comes, what each sends, takes and breaks off, and when.
+//! Knows from the naive decoder what each peer said, and from that what each must have got.
+
+use std::borrow::Cow;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use peer_relay::protocol::{Flood, Offence, Penalty};
+use peer_relay::relay::{AddressKey, Law, Limits, Reason, Refusal};
+use peer_relay::wire::Network;
+
+use crate::naive::{self, Found};
+use crate::tape::Tape;
+use crate::world::{Name, WITNESS, World, frame};
+
+const MAGIC: [u8; 4] = Network::PRIVATE.magic.0;
+/// Longer stories are no other stories, and take longer.
+const MOST_STEPS: usize = 150;
+/// Longest silence: the witness speaks before each.
+const LONGEST_PASS_MS: u64 = 20_000;
+/// Longer than anything may take.
+const FOR_EVER: Duration = Duration::from_secs(300);
+/// Longest payload of a ping that is answered.
+const MAX_PING: usize = 1024;
+
+/// Two that are one to the law, one that is never banned, two of one /64, one alone.
+const ADDRESSES: [IpAddr; 6] = [
+    IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1)),
+    IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0xcb00, 0x7101)),
+    IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2)),
+    IpAddr::V6(Ipv6Addr::LOCALHOST),
+];
+
+pub fn check(bytes: &[u8]) {
+    let mut tape = Tape::new(bytes);
+    let (law, limits) = (law(&mut tape), limits(&mut tape));
+    let mut world = World::new(law.clone(), limits);
+    let is_shut_down = tape.byte() % 2 == 1;
+    for _ in 0..MOST_STEPS {
+        if tape.is_over() {
+            break;
+        }
+        step(&mut tape, &mut world);
+    }
+    world.turn();
+    let may_lack = law.penalty(Offence::Flood) == Penalty::Drop;
+    (1..world.peers.len()).for_each(|name| check_peer(&world, name, may_lack));
+    assert_eq!(world.peers[WITNESS].gone, None, "the witness was sent away");
+    end(&mut world, is_shut_down);
+    (1..world.peers.len()).for_each(|name| check_peer(&world, name, may_lack));
+}
+
+fn law(tape: &mut Tape<'_>) -> Law {
+    use Penalty::{Ban, Disconnect, Drop, Pause};
+    let mut law = Law::of::<Flood>();
+    let choices = tape.byte();
+    for (offence, bit, penalty) in
+        [(Offence::Magic, 1, Disconnect), (Offence::Oversize, 2, Disconnect), (Offence::Command, 4, Drop)]
+    {
+        law.set(offence, if choices & bit == 0 { Ban } else { penalty }).expect("it may cost that");
+    }
+    law.set(Offence::Checksum, tape.one_of(&[Ban, Drop, Disconnect])).expect("it may cost that");
+    law.set(Offence::Flood, tape.one_of(&[Pause, Ban, Drop, Disconnect])).expect("it may cost that");
+    law
+}
+
+/// Small, so that they are reached.
+fn limits(tape: &mut Tape<'_>) -> Limits {
+    let choices = tape.byte();
+    let is = |bit: u8| choices & bit != 0;
+    let scale = if is(1) { 100 } else { 1 };
+    let mut limits = Limits {
+        max_peers: 7,
+        max_peers_per_ip: Some(2),
+        ban_time: Duration::from_secs(30),
+        max_bans: 2,
+        never_ban: vec!["198.51.100.0/24".parse().expect("a net")],
+        frame_timeout: Duration::from_secs(15),
+        idle_timeout: is(2).then_some(Duration::from_secs(40)),
+        queue_soft_bytes: 1500 * scale,
+        queue_hard_bytes: 3000 * scale,
+        retained_max_bytes: 4000 * scale,
+        rate_messages: NonZeroU64::new(50).filter(|_| is(4)),
+        rate_bytes: NonZeroU64::new(4000).filter(|_| is(8)),
+        drain: Duration::from_secs(if is(16) { 0 } else { 5 }),
+        ..Limits::new(Network::PRIVATE.magic)
+    };
+    limits.decoder.max_payload = 700 * scale as u32;
+    limits
+}
+
+fn step(tape: &mut Tape<'_>, world: &mut World) {
+    match tape.byte() % 16 {
+        0 | 1 => join(tape, world),
+        2..=4 => say(tape, world, whole),
+        5 => say(tape, world, pings),
+        6 => say(tape, world, bent),
+        7 => say(tape, world, |tape, _| some(tape).to_vec()),
+        8 => say(tape, world, cut),
+        9 => with_stranger(tape, world, |_, world, who| world.peers[who].has_ended = true),
+        10 => with_stranger(tape, world, |_, world, who| world.hang_up(who)),
+        11 => {
+            world.turn(); // closing comes behind the outputs
+            let lost = Reason::Lost(ErrorKind::ConnectionReset);
+            with_stranger(tape, world, |_, world, who| world.close(who, lost));
+        }
+        12 => with_stranger(tape, world, |tape, world, who| {
+            world.peers[who].takes = tape.one_of(&[0, 1, 23, 700, 5000, usize::MAX]);
+        }),
+        13 | 14 => world.turn(),
+        _ => pass(tape, world),
+    }
+}
+
+fn with_stranger(tape: &mut Tape<'_>, world: &mut World, act: impl FnOnce(&mut Tape<'_>, &mut World, Name)) {
+    let strangers = &world.present()[1..];
+    let choice = usize::from(tape.byte());
+    if !strangers.is_empty() {
+        let who = strangers[choice % strangers.len()];
+        act(tape, world, who);
+    }
+}
+
+fn join(tape: &mut Tape<'_>, world: &mut World) {
+    world.turn(); // accept comes last
+    let address = tape.one_of(&ADDRESSES);
+    let key = AddressKey::of(address);
+    let is_same = |&&name: &&Name| AddressKey::of(world.peers[name].address) == key;
+    let from_there = world.present().iter().filter(is_same).count();
+    let is_banned = world.relay.bans().get(world.now, key).is_some() && address != ADDRESSES[2];
+    let is_full = world.present().len() == world.limits.max_peers;
+    match world.join(address) {
+        Ok(()) => assert!(!is_banned && !is_full && from_there < 2),
+        Err(Refusal::Banned { left, .. }) => assert!(is_banned && left <= world.limits.ban_time),
+        Err(Refusal::TooManyFromAddress(whose)) => assert!(whose == key && from_there == 2),
+        Err(Refusal::Full) => assert!(is_full),
+    }
+}
+
+/// Puts bytes on their way from a stranger. A turn's end, if it has one, is the next step's business.
+fn say(tape: &mut Tape<'_>, world: &mut World, what: impl FnOnce(&mut Tape<'_>, &Limits) -> Vec<u8>) {
+    with_stranger(tape, world, |tape, world, who| {
+        let said = what(tape, &world.limits);
+        let peer = &mut world.peers[who];
+        if !peer.has_ended {
+            peer.unread.extend(said);
+        }
+    });
+}
+
+fn pass(tape: &mut Tape<'_>, world: &mut World) {
+    world.peers[WITNESS].unread = frame("pong", b""); // nobody's business, but no silence
+    world.turn();
+    world.lateness = Duration::from_millis((tape.byte() % 8).into());
+    let millis = u64::from(tape.word()) % LONGEST_PASS_MS;
+    world.pass(Duration::from_millis(millis.max(100)));
+}
+
+/// A frame, mostly small; where large ones are allowed, sometimes one that is a chunk of its own.
+fn whole(tape: &mut Tape<'_>, limits: &Limits) -> Vec<u8> {
+    let (command, choice) = (tape.one_of(&["tx", "", "pong", "strange"]), tape.byte());
+    let most = limits.decoder.max_payload as usize;
+    let len = match choice {
+        0..=100 => choice.into(),
+        101..=180 => 7 * usize::from(choice - 100),
+        181..=250 => most.min(5000) - usize::from(choice - 181),
+        _ => most,
+    };
+    frame(command, &vec![choice; len])
+}
+
+fn pings(tape: &mut Tape<'_>, limits: &Limits) -> Vec<u8> {
+    let (count, len) = (1 + tape.byte() % 80, usize::from(tape.byte()) * 5);
+    let payload = vec![count; len.min(limits.decoder.max_payload as usize)];
+    frame("ping", &payload).repeat(count.into())
+}
+
+fn bent(tape: &mut Tape<'_>, limits: &Limits) -> Vec<u8> {
+    let (mut bytes, at) = (whole(tape, limits), tape.word());
+    let at = usize::from(at) % bytes.len();
+    bytes[at] ^= tape.byte();
+    bytes
+}
+
+fn cut(tape: &mut Tape<'_>, limits: &Limits) -> Vec<u8> {
+    let (bytes, at) = (whole(tape, limits), tape.word());
+    bytes[..usize::from(at) % bytes.len()].to_vec()
+}
+
+fn some<'a>(tape: &mut Tape<'a>) -> &'a [u8] {
+    let len = tape.byte();
+    tape.bytes(len.into())
+}
+
+/// Everybody goes, by himself or because the relay does, and nothing is left.
+fn end(world: &mut World, is_shut_down: bool) {
+    if is_shut_down {
+        world.relay.shut_down(world.now);
+    } else {
+        world.present().into_iter().for_each(|name| world.hang_up(name));
+    }
+    world.turn();
+    world.pass(FOR_EVER);
+    let relay = &world.relay;
+    assert_eq!((relay.peers(), relay.retained_bytes(), relay.next_deadline()), (0, 0, None));
+    let said: usize = world.peers.iter().map(|peer| peer.said.len()).sum();
+    let got: usize = world.peers.iter().map(|peer| peer.inbox.len()).sum();
+    let stats = relay.stats();
+    assert_eq!((stats.incoming.bytes, stats.outgoing.bytes), (said as u64, (got + world.log.len()) as u64));
+}
+
+/// What a peer said was relayed, and what was relayed it got: whole frames, in order, none missing in between.
+fn check_peer(world: &World, name: Name, may_lack: bool) {
+    let peer = &world.peers[name];
+    let is_heard = peer.gone.is_none() && world.read_limit(name) > 0;
+    let law = naive::Law {
+        magic: MAGIC,
+        max_payload: world.limits.decoder.max_payload,
+        max_skip: world.limits.decoder.max_skip,
+    };
+    let reading = naive::read(&peer.said, &law);
+    let said: Vec<&[u8]> = frames(&reading.found).collect();
+    let is_own = |&&(owner, _): &&(Name, _)| owner == name;
+    let relayed =
+        world.spans.iter().filter(is_own).map(|(_, span)| &world.log[span.clone()]).collect::<Vec<_>>();
+    let for_others: Vec<&[u8]> = said.iter().copied().filter(|frame| !is_private(frame)).collect();
+    assert_comes_of(&relayed.concat(), &for_others, may_lack, is_heard);
+
+    let strict = naive::Law { max_payload: u32::MAX, max_skip: 0, ..law };
+    let reading = naive::read(&peer.inbox, &strict);
+    let got: Vec<&[u8]> = frames(&reading.found).collect();
+    assert!(got.len() == reading.found.len() && reading.skipped == 0, "peer {name} got what is no frame");
+    let (pongs, others): (Vec<&[u8]>, Vec<&[u8]>) = got.iter().partition(|frame| is_private(frame));
+    let has_all = is_heard && world.unsent(name) == 0;
+    let pings = said.iter().filter(|frame| is(frame, b"ping") && frame.len() <= 24 + MAX_PING);
+    let due: Vec<Vec<u8>> = pings.map(|ping| [&ping[..5], b"o", &ping[6..]].concat()).collect();
+    let due: Vec<&[u8]> = due.iter().map(Vec::as_slice).collect();
+    assert_comes_of(&pongs.concat(), &due, may_lack, has_all);
+
+    let is_due = |(owner, span): &&(Name, std::ops::Range<usize>)| *owner != name && span.start >= peer.since;
+    let due: Vec<&[u8]> =
+        world.spans.iter().filter(is_due).map(|(_, span)| &world.log[span.clone()]).collect();
+    let (due, others) = (due.concat(), others.concat());
+    assert!(due.starts_with(&others), "peer {name} lacks something, or got something twice");
+    assert!(!has_all || due == others, "peer {name} has nothing unsent and does not have everything");
+}
+
+fn frames<'a>(found: &'a [Found<'_>]) -> impl Iterator<Item = &'a [u8]> {
+    found.iter().filter_map(|found| match found {
+        Found::Frame(Cow::Borrowed(bytes)) => Some(*bytes),
+        _ => None,
+    })
+}
+
+fn is(frame: &[u8], command: &[u8; 4]) -> bool {
+    frame[4..8] == *command && frame[8..16] == [0; 8]
+}
+
+/// Between a peer and the relay.
+fn is_private(frame: &[u8]) -> bool {
+    is(frame, b"ping") || is(frame, b"pong")
+}
+
+/// That `bytes` are these frames from the first on; all of them, if so many are due; some left out, if they may be.
+fn assert_comes_of(bytes: &[u8], frames: &[&[u8]], may_lack: bool, is_all_due: bool) {
+    let (mut rest, mut lacking) = (bytes, false);
+    for frame in frames {
+        match rest.strip_prefix(*frame) {
+            Some(behind) if may_lack || !lacking => rest = behind,
+            _ => lacking = true,
+        }
+    }
+    assert!(rest.is_empty(), "{} of {} bytes are not what was said", rest.len(), bytes.len());
+    assert!(!is_all_due || may_lack || !lacking, "something said was passed over");
+}
