@@ -18,8 +18,10 @@ use crate::world::{Name, WITNESS, World, frame};
 const MAGIC: [u8; 4] = Network::PRIVATE.magic.0;
 /// Longer stories are no other stories, and take longer.
 const MOST_STEPS: usize = 150;
-/// Longest silence: the witness speaks before each.
+/// Longest silence, of which the idle timeout allows two: the witness speaks before each.
 const LONGEST_PASS_MS: u64 = 20_000;
+/// More than the drain time.
+const LONGEST_DRAIN: Duration = Duration::from_secs(6);
 /// Longer than anything may take.
 const FOR_EVER: Duration = Duration::from_secs(300);
 /// Longest payload of a ping that is answered.
@@ -47,9 +49,9 @@ pub fn check(bytes: &[u8]) {
         step(&mut tape, &mut world);
     }
     world.turn();
+    assert_eq!(world.peers[WITNESS].gone, None, "the witness was sent away");
     let may_lack = law.penalty(Offence::Flood) == Penalty::Drop;
     (1..world.peers.len()).for_each(|name| check_peer(&world, name, may_lack));
-    assert_eq!(world.peers[WITNESS].gone, None, "the witness was sent away");
     end(&mut world, is_shut_down);
     (1..world.peers.len()).for_each(|name| check_peer(&world, name, may_lack));
 }
@@ -80,7 +82,7 @@ fn limits(tape: &mut Tape<'_>) -> Limits {
         max_bans: 2,
         never_ban: vec!["198.51.100.0/24".parse().expect("a net")],
         frame_timeout: Duration::from_secs(15),
-        idle_timeout: is(2).then_some(Duration::from_secs(40)),
+        idle_timeout: is(2).then_some(Duration::from_millis(2 * LONGEST_PASS_MS)),
         queue_soft_bytes: 1500 * scale,
         queue_hard_bytes: 3000 * scale,
         retained_max_bytes: 4000 * scale,
@@ -153,11 +155,16 @@ fn say(tape: &mut Tape<'_>, world: &mut World, what: impl FnOnce(&mut Tape<'_>, 
 }
 
 fn pass(tape: &mut Tape<'_>, world: &mut World) {
-    world.peers[WITNESS].unread = frame("pong", b""); // nobody's business, but no silence
-    world.turn();
+    speak(world);
     world.lateness = Duration::from_millis((tape.byte() % 8).into());
     let millis = u64::from(tape.word()) % LONGEST_PASS_MS;
     world.pass(Duration::from_millis(millis.max(100)));
+}
+
+/// The witness says what is nobody's business, and is not silent.
+fn speak(world: &mut World) {
+    world.peers[WITNESS].unread = frame("pong", b"");
+    world.turn();
 }
 
 /// A frame, mostly small; where large ones are allowed, sometimes one that is a chunk of its own.
@@ -200,10 +207,15 @@ fn some<'a>(tape: &mut Tape<'a>) -> &'a [u8] {
 fn end(world: &mut World, is_shut_down: bool) {
     if is_shut_down {
         world.relay.shut_down(world.now);
+        world.turn();
     } else {
-        world.present().into_iter().for_each(|name| world.hang_up(name));
+        // the witness last: it is to see what is read of the others until then
+        world.present().into_iter().skip(1).for_each(|name| world.hang_up(name));
+        speak(world);
+        world.pass(LONGEST_DRAIN);
+        assert_eq!(world.present(), [WITNESS], "nobody stays longer than he may");
+        world.hang_up(WITNESS);
     }
-    world.turn();
     world.pass(FOR_EVER);
     let relay = &world.relay;
     assert_eq!((relay.peers(), relay.retained_bytes(), relay.next_deadline()), (0, 0, None));
