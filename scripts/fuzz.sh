@@ -46,7 +46,7 @@ for target in $targets; do
     mkdir -p "$out/corpus/$target" "$out/found/$target"
     log=$out/$target.log
     echo "$target: $seconds s"
-    if "$built/$target" -max_total_time="$seconds" -max_len=1000 -timeout=10 -print_final_stats=1 \
+    if "$built/$target" -max_total_time="$seconds" -max_len=500 -timeout=10 -print_final_stats=1 \
         -artifact_prefix="$out/found/$target/" "$out/corpus/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1; then
         findings=0
     else
