@@ -82,6 +82,13 @@ fn nets(text: &str) {
     let Some(Cidr(net)) = parsed::<Cidr>(text) else { return };
     assert_eq!(net.to_string().parse(), Ok(Cidr(net)), "{text:?}");
     assert!(net.contains(&net.addr()), "{text:?}");
+    if let Some((_, given)) = text.trim().rsplit_once('/') {
+        let len = net.prefix_len(); // of an IPv4-mapped net the last 32 bits are left
+        assert!(
+            given.parse() == Ok(len) || net.addr().is_ipv4() && given.parse() == Ok(96 + len),
+            "{text:?}"
+        );
+    }
     assert!(net.addr().is_ipv4() || net.prefix_len() < 96 || net.addr().to_canonical().is_ipv6(), "{text:?}");
 }
 

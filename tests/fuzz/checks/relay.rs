@@ -17,13 +17,15 @@ use crate::world::{Name, WITNESS, World, frame};
 
 const MAGIC: [u8; 4] = Network::PRIVATE.magic.0;
 /// Longer stories are no other stories, and take longer.
-const MOST_STEPS: usize = 150;
+const MOST_STEPS: usize = 100;
 /// Longest silence, of which the idle timeout allows two: the witness speaks before each.
 const LONGEST_PASS_MS: u64 = 20_000;
 /// More than twice the drain time: for what is still to be read of a peer, and for what it is still to take.
 const LONGEST_DRAIN: Duration = Duration::from_secs(11);
 /// Longer than anything may take.
 const FOR_EVER: Duration = Duration::from_secs(300);
+/// How much larger everything is where frames are large enough for a chunk of their own. Rarely: it takes longer.
+const LARGE: usize = 100;
 /// Longest payload of a ping that is answered.
 const MAX_PING: usize = 1024;
 
@@ -75,7 +77,7 @@ fn law(tape: &mut Tape<'_>) -> Law {
 fn limits(tape: &mut Tape<'_>) -> Limits {
     let choices = tape.byte();
     let is = |bit: u8| choices & bit != 0;
-    let scale = if is(1) { 100 } else { 1 };
+    let scale = if choices % 8 == 7 { LARGE } else { 1 };
     let mut limits = Limits {
         max_peers: 7,
         max_peers_per_ip: Some(2),
@@ -83,13 +85,13 @@ fn limits(tape: &mut Tape<'_>) -> Limits {
         max_bans: 2,
         never_ban: vec!["198.51.100.0/24".parse().expect("a net")],
         frame_timeout: Duration::from_secs(15),
-        idle_timeout: is(2).then_some(Duration::from_millis(2 * LONGEST_PASS_MS)),
+        idle_timeout: is(128).then_some(Duration::from_millis(2 * LONGEST_PASS_MS)),
         queue_soft_bytes: 1500 * scale,
         queue_hard_bytes: 3000 * scale,
         retained_max_bytes: 4000 * scale,
-        rate_messages: NonZeroU64::new(50).filter(|_| is(4)),
-        rate_bytes: NonZeroU64::new(4000).filter(|_| is(8)),
-        drain: Duration::from_secs(if is(16) { 0 } else { 5 }),
+        rate_messages: NonZeroU64::new(50).filter(|_| is(16)),
+        rate_bytes: NonZeroU64::new(4000).filter(|_| is(32)),
+        drain: Duration::from_secs(if is(64) { 0 } else { 5 }),
         ..Limits::new(Network::PRIVATE.magic)
     };
     limits.decoder.max_payload = 700 * scale as u32;
@@ -134,7 +136,7 @@ fn join(tape: &mut Tape<'_>, world: &mut World) {
     let key = AddressKey::of(address);
     let is_same = |&&name: &&Name| AddressKey::of(world.peers[name].address) == key;
     let from_there = world.present().iter().filter(is_same).count();
-    let is_banned = world.relay.bans().get(world.now, key).is_some() && address != ADDRESSES[2];
+    let is_banned = world.is_banned(address);
     let is_full = world.present().len() == world.limits.max_peers;
     match world.join(address) {
         Ok(()) => assert!(!is_banned && !is_full && from_there < 2),
@@ -181,10 +183,12 @@ fn whole(tape: &mut Tape<'_>, limits: &Limits) -> Vec<u8> {
     frame(command, &vec![choice; len])
 }
 
+/// As many as a queue holds, or a few more.
 fn pings(tape: &mut Tape<'_>, limits: &Limits) -> Vec<u8> {
-    let (count, len) = (1 + tape.byte() % 80, usize::from(tape.byte()) * 5);
-    let payload = vec![count; len.min(limits.decoder.max_payload as usize)];
-    frame("ping", &payload).repeat(count.into())
+    let len = limits.decoder.max_payload.min(5 * u32::from(tape.byte())) as usize;
+    let most = limits.queue_hard_bytes / (24 + len) + 3;
+    let count = 1 + usize::from(tape.byte()) % most.min(80);
+    frame("ping", &vec![1; len]).repeat(count)
 }
 
 fn bent(tape: &mut Tape<'_>, limits: &Limits) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use peer_relay::protocol::{Flood, Token};
-use peer_relay::relay::{Law, Limits, Output, Reason, Refusal, Relay};
+use peer_relay::relay::{AddressKey, Law, Limits, Output, Reason, Refusal, Relay};
 use peer_relay::time::Instant;
 use peer_relay::wire::{Frame, Network};
 
@@ -146,6 +146,11 @@ impl World {
         self.turn();
     }
 
+    pub fn is_banned(&self, address: IpAddr) -> bool {
+        let is_exempt = self.limits.never_ban.iter().any(|net| net.contains(&address));
+        !is_exempt && self.relay.bans().get(self.now, AddressKey::of(address)).is_some()
+    }
+
     pub fn read_limit(&self, of: Name) -> usize {
         self.relay.read_limit(self.peers[of].token)
     }
@@ -223,6 +228,9 @@ impl World {
         assert_eq!(stats.accepted, stats.closed.values().sum::<u64>() + present as u64);
         assert!(self.relay.bans().len() <= self.limits.max_bans);
         assert!(self.relay.events().count() <= 1024, "events are bounded");
+        for name in self.present() {
+            assert!(!self.is_banned(self.peers[name].address), "peer {name} is shut out and still here");
+        }
     }
 }
 

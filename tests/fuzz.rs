@@ -21,9 +21,13 @@ mod world;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::SystemTime;
 
 use peer_relay::rng::Rng;
 
+/// As `scripts/fuzz.sh` has them.
+const TARGETS: [&str; 4] = ["ban_file", "decoder", "inputs", "relay"];
 /// Of every run of the tests.
 const SEED: u64 = 1;
 /// Most bytes of an input that is drawn.
@@ -49,6 +53,64 @@ fn the_inputs_hold() {
 #[test]
 fn the_relay_holds() {
     replay("relay", 1000, relay::check);
+}
+
+#[test]
+fn the_script_says_what_it_needs() {
+    for args in [&["0"][..], &["-1"], &["1m"], &[""]] {
+        let output = script(args);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{args:?}");
+        assert!(output.stderr.starts_with(b"usage: scripts/fuzz.sh [SECONDS]"), "{args:?}");
+    }
+    let help = script(&["--help"]);
+    assert!(help.status.success() && help.stdout.starts_with(b"usage: "), "{help:?}");
+}
+
+/// Not when it would have to build: that takes a minute or two.
+#[test]
+fn the_script_fuzzes_every_target() {
+    if !is_built() {
+        println!("skipped: the fuzz targets are not built from these sources (scripts/fuzz.sh builds them)");
+        return;
+    }
+    let output = script(&["1"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    for target in TARGETS {
+        let row = text
+            .lines()
+            .find(|line| line.starts_with(target) && line.ends_with(" executions   nothing found"));
+        let count = row.and_then(|row| row.split_whitespace().nth(1)?.parse::<u64>().ok());
+        assert!(count.is_some_and(|count| count > 0), "{text}");
+    }
+}
+
+fn script(args: &[&str]) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/fuzz.sh");
+    Command::new(script).args(args).env("CARGO_TARGET_DIR", target_directory()).output().unwrap()
+}
+
+fn target_directory() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_peer-relay")).ancestors().nth(2).unwrap()
+}
+
+/// Whether each target is there and younger than whatever it is built from.
+fn is_built() -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources =
+        ["src", "tests/fuzz/checks", "tests/fuzz/targets", "tests/common", "tests/decoder", "Cargo.toml"];
+    let newest = sources.iter().filter_map(|source| youngest(&root.join(source))).max();
+    let hosts = fs::read_dir(target_directory().join("fuzz")).into_iter().flatten().flatten();
+    let mut builds = hosts.map(|host| host.path().join("release"));
+    builds.any(|build| TARGETS.iter().all(|target| youngest(&build.join(target)) > newest))
+}
+
+/// When the file, or a file in the directory, was changed last.
+fn youngest(path: &Path) -> Option<SystemTime> {
+    match fs::read_dir(path) {
+        Ok(entries) => entries.flatten().filter_map(|entry| youngest(&entry.path())).max(),
+        Err(_) => fs::metadata(path).ok()?.modified().ok(),
+    }
 }
 
 /// The corpus, then so many inputs out of it, changed a little, and so many out of nothing.
