@@ -10,7 +10,7 @@ usage() {
     echo "usage: scripts/fuzz.sh [SECONDS], a whole number"
 }
 
-seconds=${1:-60}
+seconds=${1-60}
 case $seconds in
 -h | --help)
     usage

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::time::Duration;
 
 use peer_relay::protocol::{Flood, Offence, Penalty};
@@ -254,12 +255,15 @@ fn check_peer(world: &World, name: Name, may_lack: bool) {
     let due: Vec<&[u8]> = due.iter().map(Vec::as_slice).collect();
     assert_comes_of(&pongs.concat(), &due, may_lack, has_all);
 
-    let is_due = |(owner, span): &&(Name, std::ops::Range<usize>)| *owner != name && span.start >= peer.since;
+    let is_due = |(owner, span): &&(Name, Range<usize>)| {
+        *owner != name && span.start >= peer.since && peer.upto.is_none_or(|upto| span.end <= upto)
+    };
     let due: Vec<&[u8]> =
         world.spans.iter().filter(is_due).map(|(_, span)| &world.log[span.clone()]).collect();
     let (due, others) = (due.concat(), others.concat());
     assert!(due.starts_with(&others), "peer {name} lacks something, or got something twice");
-    assert!(!has_all || due == others, "peer {name} has nothing unsent and does not have everything");
+    let has_all = has_all || peer.upto.is_some() && peer.gone == Some(Reason::Eof);
+    assert!(!has_all || due == others, "peer {name} has taken all and does not have everything");
 }
 
 /// A stream in frames, but for an unfinished last. Whether they are the right ones is seen by comparing.

@@ -21,6 +21,9 @@ const SCRATCH: usize = 16 * 1024;
 /// Times a relay may want to be woken again at the moment it was woken. Every queue could have a reason, once.
 const MOST_WAKES_AT_ONCE: usize = 8;
 
+/// Turns in a row at most, of which each lets somebody be read.
+const MOST_TURNS: usize = 1000;
+
 pub struct World {
     pub relay: Relay<Flood>,
     pub limits: Limits,
@@ -45,8 +48,10 @@ pub struct Peer {
     pub unread: Vec<u8>,
     /// Sends no more than is on its way.
     pub has_ended: bool,
-    /// The relay has read the end.
-    end_is_read: bool,
+    /// It might not be read, and nobody has said yet that it may.
+    is_waiting: bool,
+    /// How much had been relayed when its end was read: it is due no more.
+    pub upto: Option<usize>,
     pub inbox: Vec<u8>,
     /// Bytes it takes a turn, and what is left of them.
     pub takes: usize,
@@ -81,7 +86,8 @@ impl World {
             said: Vec::new(),
             unread: Vec::new(),
             has_ended: false,
-            end_is_read: false,
+            is_waiting: false,
+            upto: None,
             inbox: Vec::new(),
             takes: usize::MAX,
             left: usize::MAX,
@@ -105,19 +111,34 @@ impl World {
         self.relay.closed(self.now, self.peers[who].token, reason);
     }
 
-    /// A whole turn: peers are read and old backlogs written, then the outputs, then the closings.
+    /// A whole turn, and another one while somebody may be read again.
     pub fn turn(&mut self) {
+        for _ in 0..MOST_TURNS {
+            if !self.turn_once() {
+                return;
+            }
+        }
+        panic!("somebody may be read again and again");
+    }
+
+    /// Peers are read and old backlogs written, then the outputs, then the closings. Whether anybody may be read again.
+    fn turn_once(&mut self) -> bool {
         for name in self.present() {
             self.read(name);
         }
         for name in self.present() {
             self.write(name);
         }
+        let mut may_read = false;
         let mut leaving = Vec::new();
         while let Some(output) = self.relay.poll() {
             match output {
                 Output::Flush(token) => self.write(self.named(token)),
-                Output::Read(_) => {} // everybody is read in every turn, as far as may be
+                Output::Read(token) => {
+                    let name = self.named(token);
+                    self.peers[name].is_waiting = false;
+                    may_read = true;
+                }
                 Output::Disconnect(token, reason) => leaving.push((self.named(token), reason)),
             }
         }
@@ -129,6 +150,7 @@ impl World {
         self.peers.iter_mut().for_each(|peer| peer.left = peer.takes);
         self.keep_log();
         self.check_bounds();
+        may_read
     }
 
     /// Time passes; the relay is woken when it wants to be, or a little later.
@@ -165,22 +187,24 @@ impl World {
     }
 
     fn read(&mut self, name: Name) {
-        loop {
+        while !self.peers[name].is_waiting {
             let limit = self.read_limit(name).min(SCRATCH);
+            let log = self.spans_end();
             let peer = &mut self.peers[name];
-            if limit == 0 {
+            let is_end = peer.unread.is_empty();
+            if is_end && (!peer.has_ended || peer.upto.is_some()) {
                 return;
             }
-            if peer.unread.is_empty() {
-                break;
+            if limit == 0 {
+                peer.is_waiting = true;
+            } else if is_end {
+                peer.upto = Some(log);
+                self.relay.ended(self.now, peer.token);
+            } else {
+                let piece: Vec<u8> = peer.unread.drain(..limit.min(peer.unread.len())).collect();
+                peer.said.extend_from_slice(&piece);
+                self.received(name, &piece);
             }
-            let piece: Vec<u8> = peer.unread.drain(..limit.min(peer.unread.len())).collect();
-            peer.said.extend_from_slice(&piece);
-            self.received(name, &piece);
-        }
-        let peer = &mut self.peers[name];
-        if peer.has_ended && !std::mem::replace(&mut peer.end_is_read, true) {
-            self.relay.ended(self.now, peer.token);
         }
     }
 
