@@ -1,6 +1,8 @@
 //! The fuzz targets of `tests/fuzz` without a fuzzer: every input that was worth keeping, and some thousands that
 //! come again with their seed. `scripts/fuzz.sh` looks for more.
 
+#[path = "fuzz/checks/account.rs"]
+mod account;
 #[path = "fuzz/checks/ban_file.rs"]
 mod ban_file;
 #[path = "fuzz/checks/decoder.rs"]

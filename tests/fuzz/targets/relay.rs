@@ -2,6 +2,8 @@
 
 #![no_main]
 
+#[path = "../checks/account.rs"]
+mod account;
 #[path = "../../common/naive.rs"]
 mod naive;
 #[path = "../checks/relay.rs"]
