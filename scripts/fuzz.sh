@@ -40,6 +40,7 @@ for what in inline-8bit-counters pc-table; do
 done
 RUSTFLAGS="$coverage -Ccodegen-units=1" cargo build --quiet --release --locked \
     --manifest-path tests/fuzz/Cargo.toml --target "$host" --target-dir "$out"
+touch "$out/built"
 
 failed=0
 table=

@@ -96,15 +96,13 @@ fn target_directory() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_peer-relay")).ancestors().nth(2).unwrap()
 }
 
-/// Whether each target is there and younger than whatever it is built from.
+/// Whether the script has built the targets since their sources were changed.
 fn is_built() -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources =
         ["src", "tests/fuzz/checks", "tests/fuzz/targets", "tests/common", "tests/decoder", "Cargo.toml"];
     let newest = sources.iter().filter_map(|source| youngest(&root.join(source))).max();
-    let hosts = fs::read_dir(target_directory().join("fuzz")).into_iter().flatten().flatten();
-    let mut builds = hosts.map(|host| host.path().join("release"));
-    builds.any(|build| TARGETS.iter().all(|target| youngest(&build.join(target)) > newest))
+    youngest(&target_directory().join("fuzz/built")) > newest
 }
 
 /// When the file, or a file in the directory, was changed last.
