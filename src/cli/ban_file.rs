@@ -101,14 +101,19 @@ pub fn load(path: &Path, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, 
         }
         Err(error) => return Err(failed(error.to_string())),
     };
+    parse(text, calendar).map_err(failed)
+}
+
+/// The bans in a file's text, or what is wrong with it.
+pub fn parse(text: String, calendar: &Calendar) -> Result<Vec<(AddressKey, Ban)>, String> {
     if text.trim_start().starts_with('[') {
         // serde would take a struct's fields from a list
-        return Err(failed(format!("line 1 column 1: {NEED}")));
+        return Err(format!("line 1 column 1: {NEED}"));
     }
     let loaded: Loaded =
-        serde_json::from_str(&without_last_comma(text)).map_err(|error| failed(place_first(&error)))?;
+        serde_json::from_str(&without_last_comma(text)).map_err(|error| place_first(&error))?;
     let bans = loaded.bans.iter().map(|row| {
-        let bad = |what: &str| failed(format!("the ban of {:?}: {what}", row.address));
+        let bad = |what: &str| format!("the ban of {:?}: {what}", row.address);
         let key = AddressKey::parse(&row.address).ok_or_else(|| bad("need an address or an IPv6 /64"))?;
         let offence: Offence =
             row.offence.parse().map_err(|error| bad(&format!("{:?}: {error}", row.offence)))?;
@@ -216,8 +221,8 @@ impl Writer {
     }
 }
 
-/// One ban a line.
-fn render(list: &BanList, calendar: &Calendar) -> Vec<u8> {
+/// A file's text. One ban a line.
+pub fn render(list: &BanList, calendar: &Calendar) -> Vec<u8> {
     let rows = list.iter().map(|(key, ban)| {
         let row = Row {
             address: key.to_string(),

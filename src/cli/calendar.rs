@@ -18,7 +18,12 @@ pub struct Calendar {
 impl Calendar {
     /// `at` is now.
     pub fn pairing(at: Instant) -> Self {
-        Self { at, was: SystemTime::now() }
+        Self::new(at, SystemTime::now())
+    }
+
+    /// `at` was then.
+    pub const fn new(at: Instant, was: SystemTime) -> Self {
+        Self { at, was }
     }
 
     /// The calendar time of a moment.
@@ -52,8 +57,7 @@ mod tests {
 
     #[test]
     fn a_moment_survives_the_way_through_the_calendar() {
-        let calendar =
-            Calendar { at: Instant::START, was: UNIX_EPOCH + Duration::from_millis(1_790_000_000_000) };
+        let calendar = Calendar::new(Instant::START, UNIX_EPOCH + Duration::from_millis(1_790_000_000_000));
         let moment = Instant::START + Duration::from_secs(600);
         assert_eq!(calendar.unix_ms(moment), 1_790_000_600_000);
         assert_eq!(calendar.moment_of_unix_ms(1_790_000_600_000), moment);

@@ -10,6 +10,8 @@ mod logging;
 mod mistakes;
 mod network;
 mod options;
+#[doc(hidden)]
+pub mod parsers;
 mod peer;
 mod report;
 mod serve;
@@ -18,6 +20,7 @@ mod target;
 mod units;
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -110,6 +113,13 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    /// One line, whatever was given.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&on_one_line(&self.line))
+    }
+}
+
 /// Runs the program with these words, the first being its own name.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse_and_run(words.into_iter().collect()) {
@@ -117,7 +127,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) => {
             logging::finish();
             // nobody is left to be told that stderr is closed
-            let _ = writeln!(std::io::stderr(), "error: {}", on_one_line(&failure.line));
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
             ExitCode::from(failure.code)
         }
     }

@@ -1,6 +1,7 @@
 //! The options of `serve`: what can be given, and what it comes to. Knows every default and where it is
 //! from; opens nothing.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -316,9 +317,9 @@ impl ServeArgs {
 
     fn law(&self) -> Result<Law, Failure> {
         let mut law = Law::of::<Flood>();
-        for PenaltyRule { offence, penalty } in &self.penalty {
-            law.set(*offence, *penalty)
-                .map_err(|error| Failure::usage(format!("--penalty {offence}={penalty}: {error}")))?;
+        for rule in &self.penalty {
+            law.set(rule.offence, rule.penalty)
+                .map_err(|error| Failure::usage(format!("--penalty {rule}: {error}")))?;
         }
         Ok(law)
     }
@@ -396,6 +397,12 @@ impl FromStr for PenaltyRule {
             penalty: penalty.parse().map_err(|error: crate::protocol::UnknownName| error.to_string())?,
         };
         Ok(rule)
+    }
+}
+
+impl fmt::Display for PenaltyRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.offence, self.penalty)
     }
 }
 

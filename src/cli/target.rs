@@ -90,9 +90,10 @@ impl Target {
     }
 
     fn of(host: &str, port: Option<&str>) -> Option<Self> {
-        let port = port
-            .map(|port| port.parse().ok().filter(|&port: &u16| port > 0))
-            .map_or(Some(None), |p| p.map(Some))?;
+        let port = match port {
+            Some(text) => Some(port_of(text)?),
+            None => None,
+        };
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         // a socket address knows of interfaces, as in fe80::1%2, and an address does not
         let as_v6 = format!("[{}]:0", bare.unwrap_or(host)).parse::<SocketAddr>();
@@ -109,9 +110,18 @@ impl Target {
         Some(Self { host, port })
     }
 
-    fn at(at: SocketAddr) -> Option<Self> {
-        (at.port() > 0).then(|| Self { host: Host::Address(at), port: Some(at.port()) })
+    /// However it was written, the port stands beside the address.
+    fn at(mut at: SocketAddr) -> Option<Self> {
+        let port = at.port();
+        at.set_port(0);
+        (port > 0).then_some(Self { host: Host::Address(at), port: Some(port) })
     }
+}
+
+/// Digits alone, as in a socket address: no sign.
+fn port_of(text: &str) -> Option<u16> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|&port| is_number && port > 0)
 }
 
 /// What a resolver may be asked; what looks like an address and is none, it would only wonder about.
@@ -174,6 +184,13 @@ mod tests {
     }
 
     #[test]
+    fn one_word_and_two_are_the_same_target() {
+        for (one, two) in [("127.0.0.1:80", ["127.0.0.1", "80"]), ("[fe80::1%2]:80", ["fe80::1%2", "80"])] {
+            assert_eq!(one.parse(), Ok(Target::parse(&two.map(Into::into)).unwrap()));
+        }
+    }
+
+    #[test]
     fn a_name_may_have_a_port() {
         let name = |words: &[&str]| {
             let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
@@ -202,6 +219,9 @@ mod tests {
             &["a", ""],
             &["a", "0"],
             &["a", "x"],
+            &["a", "+80"],
+            &["a:+80"],
+            &["::1", "+80"],
             &["127.0.0.1:1", "2"],
             &["-x"],
         ] {

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use options::LoadArgs;
+pub use options::{LoadArgs, Rate, Sizes};
 
 use super::target::NO_RELAY;
 use super::{Failure, raise_descriptor_limit, signals};
