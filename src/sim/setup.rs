@@ -243,7 +243,7 @@ fn have_patience(limits: &mut Limits) {
 /// Who comes: some kinds of people more often than others, another choice for every seed.
 fn cast(rng: &mut Rng, peers: u32, roles: &[Role], limits: &Limits) -> Vec<Part> {
     let others = roles.iter().copied().filter(|role| !role.is_honest());
-    let present: Vec<Role> = others.filter(|_| rng.below(3) == 0).collect();
+    let mut present: Vec<Role> = others.filter(|_| rng.below(3) == 0).collect();
     let honest_ways: &[Profile] = match rng.below(16) {
         0 => &[Profile::HfRadio],
         1..=4 => &[Profile::Lan],
@@ -251,6 +251,9 @@ fn cast(rng: &mut Rng, peers: u32, roles: &[Role], limits: &Limits) -> Vec<Part>
     };
     let mut pick = |ways: &[Profile]| ways[rng.below(ways.len() as u64) as usize];
     let mut parts = Vec::new();
+    if honest_ways.contains(&Profile::HfRadio) {
+        present.retain(|role| !role.is_busy()); // such a world lasts long
+    }
     // somebody honest is always there, and has a place
     let honest = (peers / 3).clamp(2, limits.max_peers as u32 / 4 + 1);
     for nth in 0..honest {

@@ -197,6 +197,11 @@ impl Role {
         matches!(self, Self::Chatter | Self::Subscriber)
     }
 
+    /// Whether it does something many times a second.
+    pub const fn is_busy(self) -> bool {
+        matches!(self, Self::Firehose | Self::Pinger | Self::Pinner | Self::DripFeeder | Self::Flapper)
+    }
+
     /// Whether what it says is relayed: others hear it.
     pub const fn is_heard(self) -> bool {
         match self {
