@@ -2,6 +2,7 @@
 
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::options::Plan;
 use super::summary;
@@ -15,6 +16,8 @@ const NAMES: u32 = 46;
 const NAME_AT: (i32, i32) = (66, 34);
 /// How long a stretch is drawn at least, seconds: in less nobody may have looked at the queues.
 const STRETCH_LEAST: f64 = 0.25;
+/// Bytes up to which an axis goes at least: nothing is to look like nothing.
+const BYTES_LEAST: f64 = 100.0;
 /// Latencies so many times apart are drawn by their digits.
 const WIDE: f64 = 30.0;
 
@@ -84,9 +87,10 @@ fn draw_latency(outcome: &Outcome, time: &TimeAxis, area: &Area<'_>) -> Drawn {
     let (most, least) = (highest(&curves), lowest(&curves));
     let name = format!("Delivery latency ({unit}) over virtual time ({})", time.unit);
     if most > least * WIDE {
-        draw_panel(area, &name, time, (least / 1.5..most * 1.5).log_scale(), &curves)
+        let (from, to) = (least / 1.5, most * 1.5);
+        draw_panel(area, &name, time, (from..to).log_scale(), &marks(from, to), &curves)
     } else {
-        draw_panel(area, &name, time, 0.0..most * 1.1, &curves)
+        draw_panel(area, &name, time, 0.0..most * 1.1, &[], &curves)
     }
 }
 
@@ -97,17 +101,26 @@ fn draw_bytes(outcome: &Outcome, time: &TimeAxis, area: &Area<'_>) -> Drawn {
         Curve { name: "under way", colour: GREEN, points: time.points(outcome, under_way) },
         Curve { name: "queued in the relay", colour: ORANGE, points: time.points(outcome, queued) },
     ];
-    let (unit, factor) = match highest(&curves) {
+    let most = highest(&curves).max(BYTES_LEAST);
+    let (unit, factor) = match most {
         0.0..10_000.0 => ("bytes", 1.0),
         10_000.0..10_000_000.0 => ("KiB", 1024.0),
         _ => ("MiB", 1024.0 * 1024.0),
     };
     scale(&mut curves, factor);
     let name = format!("Queue depth ({unit}, all receivers) over virtual time ({})", time.unit);
-    draw_panel(area, &name, time, 0.0..highest(&curves) * 1.1, &curves)
+    draw_panel(area, &name, time, 0.0..most / factor * 1.1, &[], &curves)
 }
 
-fn draw_panel<Y>(area: &Area<'_>, name: &str, time: &TimeAxis, y: Y, curves: &[Curve]) -> Drawn
+/// With marks of its own, or, where there are none, as many as suit the axis.
+fn draw_panel<Y>(
+    area: &Area<'_>,
+    name: &str,
+    time: &TimeAxis,
+    y: Y,
+    marks: &[f64],
+    curves: &[Curve],
+) -> Drawn
 where
     Y: AsRangedCoord<Value = f64>,
     Y::CoordDescType: ValueFormatter<f64>,
@@ -115,22 +128,29 @@ where
     let (names, below) = area.split_vertically(NAMES);
     draw_names(&names, name, curves)?;
     let mut chart = panel(&below).build_cartesian_2d(0.0..time.end, y)?;
-    chart
-        .configure_mesh()
-        .axis_style(INK)
-        .bold_line_style(GRID)
-        .light_line_style(PAPER.mix(0.0))
-        .x_label_style(label())
-        .y_label_style(label())
-        .x_labels(6)
-        .y_labels(8)
-        .x_label_formatter(&|x| number(*x))
-        .y_label_formatter(&|y| number(*y))
-        .draw()?;
+    let mut mesh = chart.configure_mesh();
+    mesh.axis_style(INK).bold_line_style(GRID).light_line_style(PAPER.mix(0.0));
+    mesh.x_label_style(label()).y_label_style(label()).x_labels(6);
+    mesh.y_labels(if marks.is_empty() { 8 } else { 0 });
+    mesh.x_label_formatter(&|x| number(*x)).y_label_formatter(&|y| number(*y)).draw()?;
+    for &mark in marks {
+        chart.draw_series([PathElement::new(vec![(0.0, mark), (time.end, mark)], GRID)])?;
+        let (at, base) = (chart.backend_coord(&(0.0, mark)), below.get_base_pixel());
+        let style = label().pos(Pos::new(HPos::Right, VPos::Center));
+        below.draw(&Text::new(number(mark), (at.0 - base.0 - 9, at.1 - base.1), style))?;
+    }
     for curve in curves {
         chart.draw_series(LineSeries::new(curve.points.iter().copied(), curve.colour.stroke_width(2)))?;
     }
     Ok(())
+}
+
+/// Where an axis of digits is marked: 1, 2, 5, 10, 20 and so on.
+fn marks(from: f64, to: f64) -> Vec<f64> {
+    let decades = from.log10().floor() as i32..=to.log10().ceil() as i32;
+    let digits: &[f64] = if decades.clone().count() > 4 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let of = |decade| digits.iter().map(move |digit| digit * 10_f64.powi(decade));
+    decades.flat_map(of).filter(|mark| (from..to).contains(mark)).collect()
 }
 
 /// The panel's name and, below it, what its colours mean.

@@ -29,7 +29,7 @@ pub fn text(plan: &Plan, ran: &Ran) -> String {
 
 /// The worlds in words.
 pub fn what(plan: &Plan, ran: u64) -> String {
-    let (first, last) = (plan.first, plan.first + ran.max(1) - 1);
+    let (first, last) = (plan.first, plan.first + (ran.max(1) - 1));
     let seeds = if first == last { format!("seed {first}") } else { format!("seeds {first} to {last}") };
     let setup = Setup::draw(first, &plan.wishes);
     if let (Some(profile), Some(part)) = (plan.wishes.profile, &setup.load) {
@@ -47,7 +47,16 @@ pub fn what(plan: &Plan, ran: u64) -> String {
 fn time(lasted: Duration, took: Duration) -> String {
     let times = lasted.as_secs_f64() / took.as_secs_f64().max(1e-3);
     let times = if times < 10.0 { format!("{times:.1}") } else { grouped(times as u64) };
-    format!("{} of virtual time in {}: {times} times as fast", rounded(lasted), rounded(took))
+    format!("{} of virtual time in {}: {times} times as fast", rounded(lasted), short(took))
+}
+
+/// A minute and more is told in seconds, less of it more exactly.
+fn short(span: Duration) -> String {
+    match span.as_millis() as u64 {
+        millis @ ..1_000 => format!("{millis} ms"),
+        ..60_000 => format!("{:.1} s", span.as_secs_f64()),
+        _ => rounded(span).to_string(),
+    }
 }
 
 /// What somebody wants to know who is about to set such a room up.
@@ -70,7 +79,7 @@ fn planned(part: &LoadPart, tally: &Tally, text: &mut String) {
 
 fn messages(part: &LoadPart, load: &LoadTally) -> String {
     let made = grouped(load.lateness.len());
-    let text = format!("{made} made, each for {} others", grouped(u64::from(part.peers) - 1));
+    let text = format!("{made} made, each for {}", counted(u64::from(part.peers) - 1, "other"));
     match load.never_sent {
         0 => text,
         never => format!("{text}; {} more were due and never sent: no room on the way", grouped(never)),
@@ -103,8 +112,12 @@ fn connections(tally: &Tally) -> String {
 }
 
 fn under_way(tally: &Tally) -> String {
-    let (most, queued) = (in_binary(tally.under_way), in_binary(tally.queued));
-    format!("{most} at most, to all receivers together; {queued} at most queued in the relay")
+    let (most, queued) = (volume(tally.under_way), volume(tally.queued));
+    format!("at most {most} to all receivers together, at most {queued} queued in the relay")
+}
+
+fn volume(bytes: u64) -> String {
+    if bytes < 10_000 { format!("{} B", grouped(bytes)) } else { in_binary(bytes) }
 }
 
 fn ways(tally: &Tally) -> String {
@@ -137,7 +150,8 @@ fn ending(plan: &Plan, ending: &Ending, text: &mut String) {
     match ending {
         Ending::Whole => {}
         Ending::Stopped { seed, at } => {
-            row(text, "stopped", &format!("by a signal, in seed {seed} at {}", moment(*at)));
+            let what = "what was under way counts as missing";
+            row(text, "stopped", &format!("by a signal, seed {seed} at {}; {what}", moment(*at)));
         }
         Ending::Broken { seed, at, promise, how } => {
             row(text, "broken", &format!("{promise} (seed {seed} at {})", moment(*at)));
