@@ -211,9 +211,7 @@ fn the_plot_has_both_panels_for_light_and_dark_pages() {
 
 #[test]
 fn a_plot_that_cannot_be_written_is_told_before_the_run() {
-    let mut options = ENDLESS.to_vec();
-    options.extend(["--plot", "/nonexistent/file"]);
-    let ran = sim(&options);
+    let ran = sim(&[PLAN.as_slice(), &["--plot", "/nonexistent/file"]].concat());
     assert!(ran.error(1).starts_with("cannot write /nonexistent/file: "), "{ran:?}");
 }
 

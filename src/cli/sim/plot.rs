@@ -113,14 +113,7 @@ fn draw_bytes(outcome: &Outcome, time: &TimeAxis, area: &Area<'_>) -> Drawn {
 }
 
 /// With marks of its own, or, where there are none, as many as suit the axis.
-fn draw_panel<Y>(
-    area: &Area<'_>,
-    name: &str,
-    time: &TimeAxis,
-    y: Y,
-    marks: &[f64],
-    curves: &[Curve],
-) -> Drawn
+fn draw_panel<Y>(area: &Area<'_>, name: &str, time: &TimeAxis, y: Y, marks: &[f64], curves: &[Curve]) -> Drawn
 where
     Y: AsRangedCoord<Value = f64>,
     Y::CoordDescType: ValueFormatter<f64>,
@@ -132,7 +125,9 @@ where
     mesh.axis_style(INK).bold_line_style(GRID).light_line_style(PAPER.mix(0.0));
     mesh.x_label_style(label()).y_label_style(label()).x_labels(6);
     mesh.y_labels(if marks.is_empty() { 8 } else { 0 });
-    mesh.x_label_formatter(&|x| number(*x)).y_label_formatter(&|y| number(*y)).draw()?;
+    // an axis of digits has a label even where none is wanted
+    let y_text = |y: &f64| if marks.is_empty() { number(*y) } else { String::new() };
+    mesh.x_label_formatter(&|x| number(*x)).y_label_formatter(&y_text).draw()?;
     for &mark in marks {
         chart.draw_series([PathElement::new(vec![(0.0, mark), (time.end, mark)], GRID)])?;
         let (at, base) = (chart.backend_coord(&(0.0, mark)), below.get_base_pixel());
