@@ -1,8 +1,11 @@
 //! The program as a person meets it: parse, run, exit code. Knows every layer and no rule.
 
 mod ban_file;
+mod bar;
 mod calendar;
 mod check;
+mod figures;
+mod files;
 mod inspect;
 mod listening;
 mod load;
@@ -13,9 +16,11 @@ mod options;
 #[doc(hidden)]
 pub mod parsers;
 mod peer;
+mod plotting;
 mod report;
 mod serve;
 mod signals;
+mod sim;
 mod target;
 mod units;
 
@@ -32,6 +37,7 @@ use load::LoadArgs;
 use mistakes::{on_one_line, one_line, origin, unknown_variables};
 use options::ServeArgs;
 use peer::PeerArgs;
+use sim::SimArgs;
 
 /// Relays messages between many thousands of TCP peers, bit for bit, and shuts out whoever breaks the
 /// framing.
@@ -65,6 +71,9 @@ enum Command {
     /// Measure a relay: many peers in its room, every delivery compared with what was sent
     #[command(help_template = load::HELP_TEMPLATE)]
     Load(Box<LoadArgs>),
+    /// What would happen: whole worlds of peers, ways and faults around the real relay, on a clock of their own
+    #[command(help_template = sim::HELP_TEMPLATE)]
+    Sim(SimArgs),
 }
 
 const HELP_TEMPLATE: &str = "\
@@ -151,6 +160,7 @@ fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
         Some(Command::Peer(args)) => peer::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Inspect(args)) => inspect::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Load(args)) => load::run(&args),
+        Some(Command::Sim(args)) => sim::run(&args),
     }
 }
 

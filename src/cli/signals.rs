@@ -23,13 +23,22 @@ impl Stop {
 /// From here on the first signal sets the flag and wakes the loop; a second one ends the program, with 128
 /// and its number for a status, as a shell would say of one that was killed.
 pub fn install(wake: Wake) -> Result<Stop, Failure> {
+    install_with(move || wake.wake())
+}
+
+/// The same where nobody sleeps who is to be woken.
+pub fn install_for_the_wakeful() -> Result<Stop, Failure> {
+    install_with(|| {})
+}
+
+fn install_with(wake: impl Fn() + Send + 'static) -> Result<Stop, Failure> {
     let failed =
         |error: &dyn std::error::Error| Failure::failed(format!("cannot listen for signals: {error}"));
     let stop = Stop::default();
     let wanted = stop.clone();
     ctrlc::set_handler(move || {
         wanted.0.store(true, Ordering::Relaxed);
-        wake.wake();
+        wake();
     })
     .map_err(|error| failed(&error))?;
     // ctrlc does not say which signal it was; this adds to its handler and does not replace it

@@ -264,6 +264,16 @@ impl<T: fmt::Display> fmt::Display for OrOff<T> {
     }
 }
 
+impl Span {
+    /// As it can be given to an option, however long: a number and one unit.
+    pub fn as_given(self) -> String {
+        let millis = self.0.as_millis() as u64; // never beyond the longest span
+        let mut units = SPANS.iter().rev();
+        let whole = units.find(|(_, factor)| millis >= *factor && millis.is_multiple_of(*factor));
+        whole.map_or("0".into(), |(name, factor)| format!("{}{name}", millis / factor))
+    }
+}
+
 /// A number of bytes, roughly, in decimal units: `312kB`.
 pub fn roughly(bytes: u64) -> String {
     scaled(bytes, 1000.0, ["B", "kB", "MB", "GB", "TB"])
@@ -356,6 +366,14 @@ mod tests {
         }
         assert_eq!("0".parse::<OrOff<u64>>(), Err(UnitError::CountOrOff));
         assert_eq!("0".parse::<OrOff<Size>>(), Err(UnitError::CountOrOff));
+    }
+
+    #[test]
+    fn a_span_can_be_given_again() {
+        for (millis, text) in [(0, "0"), (1500, "1500ms"), (100_000, "100s"), (5_400_000, "90m")] {
+            let span = Span(Duration::from_millis(millis));
+            assert_eq!((span.as_given().as_str(), span.as_given().parse()), (text, Ok(span)));
+        }
     }
 
     #[test]

@@ -66,7 +66,8 @@ impl Account {
         (self.missing, wrong, out_of_order, twice, self.cut_off) == (0, 0, 0, 0, 0)
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Another one too.
+    pub fn add(&mut self, other: &Self) {
         self.due += other.due;
         self.missing += other.missing;
         self.cut_off += other.cut_off;

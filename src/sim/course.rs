@@ -10,7 +10,7 @@ use super::roles::Act;
 use super::setup::{Ending, Setup};
 use super::subject::Subject;
 use super::world::World;
-use crate::load::Phase;
+use crate::load::{Load, Phase, Report};
 use crate::time::Instant;
 
 /// Which act it is, and until when it may last.
@@ -124,6 +124,17 @@ impl<S: Subject> World<S> {
         None
     }
 
+    /// What the load tester says; should the world have ended before it, of what there is.
+    pub(super) fn ask_load(&mut self) -> Option<Report> {
+        let Some(mut load) = self.load.take() else { return self.load_report.take() };
+        load.stop();
+        for _ in [Phase::Draining, Phase::Over] {
+            load.stack_mut().begin_turn(self.now);
+            let _ = load.turn(None); // whoever could not come in has been told of
+        }
+        Some(load.report())
+    }
+
     /// Everybody has everything: the world ends.
     fn leave(&mut self) -> Result<(), Broken> {
         if let Some(mut load) = self.load.take() {
@@ -131,7 +142,7 @@ impl<S: Subject> World<S> {
             load.hang_up();
             self.load = Some(load);
             self.ship_from_load();
-            let report = self.load.take().map(crate::load::Load::report);
+            let report = self.load.take().map(Load::report);
             self.load_report = report;
         }
         let is_wrong = self.load_report.as_ref().filter(|report| !report.is_right());

@@ -29,6 +29,9 @@ pub struct Stretch {
     pub latency: Histogram<u64>,
     /// Most bytes that waited for all receivers together, as far as was looked.
     pub queued: u64,
+    /// Most bytes that had come from their senders and not yet to all receivers: those that waited, and those that
+    /// were in buffers and on ways.
+    pub under_way: u64,
 }
 
 impl Figures {
@@ -48,6 +51,12 @@ impl Figures {
     pub fn queued(&mut self, now: Instant, bytes: u64) {
         let stretch = self.at(now);
         stretch.queued = stretch.queued.max(bytes);
+    }
+
+    /// So many bytes wait, or are on their way.
+    pub fn under_way(&mut self, now: Instant, bytes: u64) {
+        let stretch = self.at(now);
+        stretch.under_way = stretch.under_way.max(bytes);
     }
 
     /// How many frames have come.
@@ -98,12 +107,13 @@ impl Figures {
 
 impl Stretch {
     fn new() -> Self {
-        Self { latency: histogram(1), queued: 0 }
+        Self { latency: histogram(1), queued: 0, under_way: 0 }
     }
 
     fn add(&mut self, other: &Self) {
         let _ = self.latency.add(&other.latency); // the same longest, the same digits
         self.queued = self.queued.max(other.queued);
+        self.under_way = self.under_way.max(other.under_way);
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Outcome {
     pub troubles: Troubles,
     /// Connections that nobody took up.
     pub knocks: u64,
-    /// What the load tester says, where it was there.
+    /// What the load tester says, where it was there; as far as it came, should the world have been left early.
     pub load: Option<Report>,
     /// What tells this run from every other; the same for two runs of a seed.
     pub hash: u64,

@@ -176,6 +176,7 @@ impl<S: Subject> World<S> {
             roles.entry(role).or_default().1 += moves;
         });
         self.ways.values().for_each(|way| self.troubles.add(way.troubles()));
+        let load = self.ask_load();
         Outcome {
             seed: self.setup.seed,
             broken: self.course.broken().map(|broken| (self.now, broken)),
@@ -189,7 +190,7 @@ impl<S: Subject> World<S> {
             roles,
             troubles: self.troubles,
             knocks: self.knocks,
-            load: self.load_report,
+            load,
             hash: self.trace.hash(),
         }
     }
@@ -232,6 +233,7 @@ impl<S: Subject> World<S> {
             Event::Look => {
                 self.agenda.plan(self.now + LOOK_EVERY, Event::Look);
                 self.figures.queued(self.now, self.judge.waiting());
+                self.figures.under_way(self.now, self.judge.under_way());
                 self.judge.overslept(self.now)?;
                 self.proceed()
             }

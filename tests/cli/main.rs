@@ -11,5 +11,6 @@ mod mistakes;
 mod peer;
 mod peer_flood;
 mod peer_support;
+mod sim;
 mod support;
 mod usage;

@@ -165,6 +165,16 @@ fn help_has_a_sentence_three_examples_six_groups_and_every_option() {
 }
 
 #[test]
+fn help_names_every_command() {
+    let text = run(&["--help"], &[]).out;
+    let commands = text.split("\nCommands:\n").nth(1).unwrap_or_else(|| panic!("{text}"));
+    let named = commands.lines().take_while(|line| !line.is_empty());
+    let named = named.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let named: Vec<&str> = named.filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(named, ["serve", "peer", "inspect", "load", "sim"]);
+}
+
+#[test]
 fn help_says_what_a_value_is_counted_in() {
     let text = run(&["--help"], &[]).out;
     for Row { option, need, .. } in &ROWS {

@@ -3,9 +3,10 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::summary::{PERCENTILES, gave_up, per_cpu_second};
+use super::summary::{gave_up, per_cpu_second};
 use super::{Cost, Outcome};
 use crate::cli::Failure;
+use crate::cli::figures::PERCENTILES;
 use crate::load::{Account, Fault, Pace, Report};
 
 /// The whole file.

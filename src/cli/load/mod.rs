@@ -7,16 +7,14 @@ mod process;
 mod progress;
 mod summary;
 
-use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use options::{LoadArgs, Rate, Sizes};
 
 use super::target::NO_RELAY;
-use super::{Failure, raise_descriptor_limit, signals};
+use super::{Failure, files, raise_descriptor_limit, signals};
 use crate::kernel::{KernelStack, SocketOptions};
 use crate::load::{Load, LoadError, Phase, Plan, Report};
 use process::Usage;
@@ -65,14 +63,14 @@ struct Cost {
 pub fn run(args: &LoadArgs) -> Result<ExitCode, Failure> {
     let plan = args.settle(raise_descriptor_limit(), seed())?;
     let files = [args.json.as_deref(), args.plot.as_deref()];
-    files.into_iter().flatten().try_for_each(check_writable)?;
+    files.into_iter().flatten().try_for_each(files::check_writable)?;
     let outcome = measure(plan, args.relay_pid)?;
     let _ = io::stdout().write_all(summary::text(&outcome).as_bytes()); // closed: then nobody wants it
     if let Some(path) = &args.json {
-        write(path, &json::text(&outcome)?)?;
+        files::write(path, &json::text(&outcome)?)?;
     }
     if let Some(path) = &args.plot {
-        write(path, &plot::svg(&outcome.report)?)?;
+        files::write(path, &plot::svg(&outcome.report)?)?;
     }
     Ok(if outcome.report.is_right() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -171,22 +169,4 @@ fn no_run(error: &LoadError) -> Failure {
         }
         _ => Failure::failed(error.to_string()),
     }
-}
-
-/// Better before the run than after it. What is in the file stays until there is something new.
-fn check_writable(path: &Path) -> Result<(), Failure> {
-    let is_new = !path.exists();
-    File::options().append(true).create(true).open(path).map_err(|error| cannot_write(path, &error))?;
-    if is_new {
-        let _ = fs::remove_file(path); // should that fail, an empty file is no harm
-    }
-    Ok(())
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|error| cannot_write(path, &error))
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::failed(format!("cannot write {}: {error}", path.display()))
 }

@@ -1,23 +1,16 @@
 //! What came of a run, for a person.
 
-use hdrhistogram::Histogram;
-
 use super::{Cost, Outcome};
-use crate::cli::units::{Size, Span, grouped, in_binary};
-use crate::load::{Account, FAULTS_MOST, Fault, GaveUp, PATIENCE, Pace, Plan, Report};
+use crate::cli::figures::{self, NOTHING, bytes, counted, deliveries, duration, percentiles};
+use crate::cli::units::{Span, grouped, in_binary};
+use crate::load::{FAULTS_MOST, Fault, GaveUp, PATIENCE, Pace, Plan, Report};
 use crate::relay::Limits;
-
-/// Percentiles that are told, and their names.
-pub const PERCENTILES: [(f64, &str); 4] = [(50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99.9")];
-
-/// What is said where there is no figure.
-const NOTHING: &str = "nothing was measured";
 
 /// All of it.
 pub fn text(outcome: &Outcome) -> String {
     let report = &outcome.report;
     let mut text = String::new();
-    let mut row = |name: &str, what: String| text.push_str(&format!("{name:12}  {what}\n"));
+    let mut row = |name: &str, what: String| figures::row(&mut text, name, &what);
     row("load", plan(&report.plan));
     row("joined", joined(report));
     row("deliveries/s", rate(report));
@@ -61,20 +54,6 @@ pub fn plan(plan: &Plan) -> String {
     )
 }
 
-fn bytes(count: u32) -> String {
-    let size = Size(count.into()).to_string();
-    if size.ends_with(|last: char| last.is_ascii_digit()) { size + " B" } else { size }
-}
-
-/// A latency in the unit that suits it: `350 us`, `1.25 ms`, `2.10 s`.
-pub fn duration(micros: u64) -> String {
-    match micros {
-        0..1_000 => format!("{micros} us"),
-        1_000..1_000_000 => format!("{:.2} ms", micros as f64 / 1e3),
-        _ => format!("{:.2} s", micros as f64 / 1e6),
-    }
-}
-
 fn joined(report: &Report) -> String {
     let took = duration(report.joined_in.as_micros() as u64);
     format!("{} peers in {took}", grouped(report.plan.peers.into()))
@@ -104,30 +83,6 @@ fn latency(report: &Report) -> String {
 
 fn lateness(report: &Report) -> String {
     format!("{} (from due to sent: the tester's part of the latency)", percentiles(&report.lateness))
-}
-
-fn percentiles(histogram: &Histogram<u64>) -> String {
-    if histogram.is_empty() {
-        return NOTHING.into();
-    }
-    let mut parts: Vec<String> = (PERCENTILES.iter())
-        .map(|(percentile, name)| format!("{name} {}", duration(histogram.value_at_percentile(*percentile))))
-        .collect();
-    parts.push(format!("max {}", duration(histogram.max())));
-    parts.join("  ")
-}
-
-fn deliveries(total: &Account) -> String {
-    let counts = &total.counts;
-    format!(
-        "{} due, {} came, {} missing, {} wrong, {} out of order, {} twice",
-        grouped(total.due),
-        grouped(counts.came),
-        grouped(total.missing),
-        grouped(counts.wrong),
-        grouped(counts.out_of_order),
-        grouped(counts.twice)
-    )
 }
 
 fn cpu(outcome: &Outcome) -> String {
@@ -203,9 +158,4 @@ fn line(fault: &Fault, report: &Report) -> String {
         None => "what came is no message of this run".into(),
     };
     format!("{:12}  receiver {} ({from}): {what}\n", fault.kind.name(), fault.receiver)
-}
-
-fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", grouped(count))
 }

@@ -186,6 +186,12 @@ impl Judge {
         self.parties.values().map(|party| party.waiting(&self.streams)).sum()
     }
 
+    /// Bytes that wait or are on their way, for all receivers together.
+    pub fn under_way(&self) -> u64 {
+        let lacks = |party: &Party| party.due(&self.streams) - party.came.bytes;
+        self.parties.values().filter(|party| !party.is_over).map(lacks).sum()
+    }
+
     /// What a connection that is heard is due, and what has come of it.
     pub fn owed(&self, conn: Conn) -> Option<(u64, u64)> {
         let party = self.parties.get(&conn).filter(|party| party.state == State::Heard);

@@ -1,0 +1,116 @@
+//! What came of worlds, added up. Knows numbers only.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::load::{Account, Report};
+use crate::sim::{Fault, Figures, Outcome, Role, Troubles};
+
+/// Worlds in sum.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    pub worlds: u64,
+    /// In their own time.
+    pub lasted: Duration,
+    pub figures: Figures,
+    /// Most bytes under way at once, and queued at once, for all receivers of a world together.
+    pub under_way: u64,
+    pub queued: u64,
+    pub accepted: u64,
+    pub closed: BTreeMap<&'static str, u64>,
+    pub refused: BTreeMap<&'static str, u64>,
+    pub bans: u64,
+    pub faults: BTreeMap<Fault, u64>,
+    pub roles: BTreeMap<Role, (u64, u64)>,
+    pub troubles: Troubles,
+    pub knocks: u64,
+    pub load: Option<LoadTally>,
+}
+
+/// Load testers in sum.
+#[derive(Clone, Debug)]
+pub struct LoadTally {
+    pub runs: u64,
+    pub total: Account,
+    /// From due to delivered, and from due to sent: microseconds.
+    pub latency: Histogram<u64>,
+    pub lateness: Histogram<u64>,
+    pub never_sent: u64,
+}
+
+impl Tally {
+    /// No world yet.
+    pub fn new() -> Self {
+        Self {
+            worlds: 0,
+            lasted: Duration::ZERO,
+            figures: Figures::new(),
+            under_way: 0,
+            queued: 0,
+            accepted: 0,
+            closed: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            bans: 0,
+            faults: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            troubles: Troubles::default(),
+            knocks: 0,
+            load: None,
+        }
+    }
+
+    /// One world more.
+    pub fn add(&mut self, outcome: &Outcome) {
+        self.worlds += 1;
+        self.lasted += outcome.lasted;
+        self.figures.add(&outcome.figures);
+        for stretch in outcome.figures.over_time().0 {
+            self.under_way = self.under_way.max(stretch.under_way);
+            self.queued = self.queued.max(stretch.queued);
+        }
+        self.accepted += outcome.accepted;
+        add_counts(&mut self.closed, &outcome.closed);
+        add_counts(&mut self.refused, &outcome.refused);
+        self.bans += outcome.bans;
+        add_counts(&mut self.faults, &outcome.faults);
+        for (role, (came, moves)) in &outcome.roles {
+            let sum = self.roles.entry(*role).or_default();
+            *sum = (sum.0 + came, sum.1 + moves);
+        }
+        self.troubles.add(outcome.troubles);
+        self.knocks += outcome.knocks;
+        if let Some(report) = &outcome.load {
+            match &mut self.load {
+                Some(load) => load.add(report),
+                none => *none = Some(LoadTally::of(report)),
+            }
+        }
+    }
+}
+
+impl LoadTally {
+    fn of(report: &Report) -> Self {
+        Self {
+            runs: 1,
+            total: report.total(),
+            latency: report.latency.clone(),
+            lateness: report.lateness.clone(),
+            never_sent: report.never_sent,
+        }
+    }
+
+    fn add(&mut self, report: &Report) {
+        self.runs += 1;
+        self.total.add(&report.total());
+        // all count up to the same longest with the same digits
+        let _ = self.latency.add(&report.latency);
+        let _ = self.lateness.add(&report.lateness);
+        self.never_sent += report.never_sent;
+    }
+}
+
+fn add_counts<K: Copy + Ord>(sums: &mut BTreeMap<K, u64>, counts: &BTreeMap<K, u64>) {
+    counts.iter().for_each(|(name, count)| *sums.entry(*name).or_default() += count);
+}
