@@ -364,7 +364,7 @@ fn a_long_list_that_changes_all_the_time_is_not_written_all_the_time() {
     let place = Place::holding(json!({ "bans": (0..LOADED).map(row).collect::<Vec<_>>() }).to_string());
     let state =
         || fs::metadata(&place.path).map(|file| (file.ino(), file.mtime(), file.mtime_nsec())).unwrap();
-    let relay = place.relay(&["--log-level", "warn"]);
+    let relay = place.relay(&["--log-level", "warn", "--max-bans", "1000000"]);
     let (began, mut seen, mut replaced, mut banned) = (Instant::now(), state(), 0, 0);
     while began.elapsed() < TIME {
         let ip = Ipv4Addr::from_bits(Ipv4Addr::new(127, 1, 0, 0).to_bits() + banned);

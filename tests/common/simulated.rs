@@ -1,5 +1,5 @@
-//! The simulator's TCP between two hosts that are next to each other: what one sends is with the other by the next
-//! wait. Knows the trait `Stack` and the simulator's packets.
+//! The simulator's TCP between two hosts that are next to each other: what one sends is with the other before
+//! anything else happens. Knows the trait `Stack` and the simulator's packets.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -107,6 +107,7 @@ impl Stack for Simulated {
     }
 
     fn read(&mut self, stream: &mut End, into: &mut [u8]) -> io::Result<usize> {
+        self.carry();
         match stream {
             End::Near(stream) => self.near.read(stream, into),
             End::Far(stream) => self.far.read(stream, into),
@@ -114,6 +115,7 @@ impl Stack for Simulated {
     }
 
     fn write(&mut self, stream: &mut End, parts: &[Part<'_>]) -> io::Result<usize> {
+        self.carry();
         match stream {
             End::Near(stream) => self.near.write(stream, parts),
             End::Far(stream) => self.far.write(stream, parts),

@@ -90,16 +90,16 @@ fn measure(plan: Plan, relay_pid: Option<u32>) -> Result<Outcome, Failure> {
     let mut told_at = load.now();
     while phase < Phase::Over {
         let now = load.turn(Some(told_at + TELL_EVERY)).map_err(|error| no_run(&error))?;
+        if now != phase {
+            phase = now;
+            own.phase(now);
+            relay.iter_mut().for_each(|relay| relay.phase(now));
+        }
         if stop.is_wanted() && phase == Phase::Joining {
             return Err(Failure::failed("stopped before everybody was in the room".into()));
         }
         if stop.is_wanted() {
             load.stop();
-        }
-        if now != phase {
-            phase = now;
-            own.phase(now);
-            relay.iter_mut().for_each(|relay| relay.phase(now));
         }
         if load.now() >= told_at + TELL_EVERY {
             told_at = load.now();
