@@ -88,6 +88,11 @@ impl Link {
         self.last_arrival
     }
 
+    /// Whether everything that ever left has arrived.
+    pub fn is_idle(&self, now: Instant) -> bool {
+        self.last_arrival < now
+    }
+
     /// How often it was in trouble.
     pub fn troubles(&self) -> Troubles {
         self.counts

@@ -33,6 +33,7 @@ pub struct SimStack {
     /// It was waited for in this turn already.
     has_waited: bool,
     ends: Vec<Option<Box<End>>>,
+    alive: usize,
     listeners: Vec<SocketAddr>,
     backlog: VecDeque<Conn>,
     /// Somebody has come since that was last said.
@@ -70,6 +71,7 @@ impl SimStack {
             now: Instant::START,
             has_waited: false,
             ends: Vec::new(),
+            alive: 0,
             listeners: Vec::new(),
             backlog: VecDeque::new(),
             is_visited: false,
@@ -176,9 +178,14 @@ impl SimStack {
         self.end(conn).is_some_and(|end| !end.told.is_listed && end.error.is_none() && end.free() > 0)
     }
 
+    /// Whether it has an end of this connection.
+    pub fn has(&self, conn: Conn) -> bool {
+        self.end(conn).is_some()
+    }
+
     /// Ends in somebody's hands, or waiting to be accepted.
     pub fn alive(&self) -> usize {
-        self.ends.iter().flatten().count()
+        self.alive
     }
 
     fn visited(&mut self, conn: Conn, from: SocketAddr, to: SocketAddr, room: usize) {
@@ -199,6 +206,12 @@ impl SimStack {
             self.ends.resize_with(at + 1, || None);
         }
         self.ends[at] = Some(Box::new(end));
+        self.alive += 1;
+    }
+
+    fn remove(&mut self, conn: Conn) {
+        let end = self.ends[conn.0 as usize].take();
+        self.alive -= usize::from(end.is_some());
     }
 
     fn end(&self, conn: Conn) -> Option<&End> {
@@ -359,7 +372,7 @@ impl Stack for SimStack {
         }
         let Some(conn) = self.backlog.pop_front() else { return Err(io::ErrorKind::WouldBlock.into()) };
         if self.faults.strikes(Fault::AcceptAborted) {
-            self.ends[conn.0 as usize] = None;
+            self.remove(conn);
             self.send(conn, What::Reset);
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
@@ -371,7 +384,7 @@ impl Stack for SimStack {
     fn stop_listening(&mut self) {
         self.listeners.clear();
         for conn in std::mem::take(&mut self.backlog) {
-            self.ends[conn.0 as usize] = None;
+            self.remove(conn);
             self.send(conn, What::Reset);
         }
     }
@@ -451,9 +464,9 @@ impl Stack for SimStack {
     fn close(&mut self, stream: SimStream) {
         let end = self.held(&stream);
         let (is_unread, is_shut, has_failed) = (end.inbox_len() > 0, end.is_shut, end.error.is_some());
-        self.ends[stream.0.0 as usize] = None;
+        self.remove(stream.0);
         if has_failed {
-            // nobody is there to be told
+            self.note(Deed::Failed(stream.0)); // nobody is there to be told
         } else if is_unread {
             self.send(stream.0, What::Reset); // as the kernel does it
         } else if !is_shut {
@@ -463,11 +476,12 @@ impl Stack for SimStack {
     }
 
     fn abort(&mut self, stream: SimStream) {
-        let has_failed = self.held(&stream).error.is_some();
-        self.ends[stream.0.0 as usize] = None;
-        if !has_failed {
+        if self.held(&stream).error.is_some() {
+            self.note(Deed::Failed(stream.0)); // whoever is reset has nobody to reset
+        } else {
             self.send(stream.0, What::Reset);
         }
+        self.remove(stream.0);
         self.note(Deed::Aborted(stream.0));
     }
 }

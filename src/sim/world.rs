@@ -38,6 +38,8 @@ const RELAY: ([u8; 4], u16) = ([127, 0, 0, 1], 7333);
 const HOSTS: u32 = 3;
 /// How often somebody looks whether the server sleeps too long, and how much is queued.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Looks after which ways that nobody goes any more are forgotten.
+const FORGET_EVERY: u64 = 64;
 /// Most microseconds between a readiness and the turn it brings.
 const LAG: u64 = 60;
 /// Turns that a world may take: beyond it something goes round in circles.
@@ -68,6 +70,7 @@ pub struct World<S> {
     /// Packets that leave a host in a turn.
     outbox: Vec<Packet>,
     turns: u64,
+    looks: u64,
     pub(super) load_report: Option<crate::load::Report>,
 }
 
@@ -129,6 +132,7 @@ impl<S: Subject> World<S> {
             trace,
             outbox: Vec::new(),
             turns: 0,
+            looks: 0,
             load_report: None,
             rng,
             setup,
@@ -232,6 +236,10 @@ impl<S: Subject> World<S> {
             }
             Event::Look => {
                 self.agenda.plan(self.now + LOOK_EVERY, Event::Look);
+                self.looks += 1;
+                if self.looks.is_multiple_of(FORGET_EVERY) {
+                    self.forget_ways();
+                }
                 self.figures.queued(self.now, self.judge.waiting());
                 self.figures.under_way(self.now, self.judge.under_way());
                 self.judge.overslept(self.now)?;
@@ -345,6 +353,20 @@ impl<S: Subject> World<S> {
             Host::Crowd | Host::Server => self.crowd.stack().set_room(conn, room),
         }
         self.ways.insert(conn, way);
+    }
+
+    /// Nobody has an end of such a connection, and nothing is under way.
+    fn forget_ways(&mut self) {
+        let (now, server, crowd) = (self.now, self.subject.stack(), &mut self.crowd);
+        let troubles = &mut self.troubles;
+        self.ways.retain(|&conn, way| {
+            let is_held = server.has(conn) || crowd.stack().has(conn) || Host::of(conn) == Host::Load;
+            let stays = is_held || !way.to_server.is_idle(now) || !way.to_client.is_idle(now);
+            if !stays {
+                troubles.add(way.troubles());
+            }
+            stays
+        });
     }
 
     // turns

@@ -1,7 +1,6 @@
 //! The look at everybody at the end of a turn: books, limits, deadlines, service. Looks at the relay's queues
 //! themselves, never at what it has counted of them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::party::State;
@@ -24,11 +23,15 @@ const GRACE: Duration = Duration::from_millis(10);
 
 /// What is held for one receiver.
 #[derive(Debug, Default)]
-struct Held {
+pub struct Held {
     /// Bytes still to be sent.
     unsent: u64,
     /// Bytes of the chunks that hold them, each as a whole.
     pinned: u64,
+    /// Where these lie, and how long each is.
+    chunks: Vec<(usize, usize)>,
+    /// Bytes it was due and bytes that were written when this was found: as long as neither grows, neither does this.
+    found_at: (u64, u64),
 }
 
 /// What a party is looked at by.
@@ -50,8 +53,7 @@ impl Judge {
         if let Some(difference) = self.bans.difference(self.now, relay.bans()) {
             return Err(Promise::Bans.broken(difference));
         }
-        let mut chunks = BTreeMap::new();
-        let mut collected = 0;
+        let (mut collected, mut has_changed) = (0, false);
         let look = Look {
             now: self.now,
             limits: &self.limits,
@@ -61,9 +63,9 @@ impl Judge {
             unread_most: self.parties.len() as u64 / READ_A_TURN + TURNS_TO_SPARE,
         };
         for (&conn, party) in &mut self.parties {
-            let held = held(relay.unsent(party.token), &mut chunks);
-            look.at_books(conn, party, &held)?;
-            look.at_queue(conn, party, &held)?;
+            has_changed |= party.look_at_queue(relay, &self.streams);
+            look.at_books(conn, party)?;
+            look.at_queue(conn, party)?;
             look.at_leaving(conn, party)?;
             look.at_service(conn, party, stack)?;
             look.at_rate(conn, party)?;
@@ -71,8 +73,21 @@ impl Judge {
                 collected += party.reader.collected() as u64;
             }
         }
-        self.held = chunks.values().map(|&len| len as u64).sum::<u64>() + collected;
+        has_changed |= std::mem::replace(&mut self.looked_at, self.totals.closed) != self.totals.closed;
+        if has_changed {
+            self.pinned = self.pinned_by_all();
+        }
+        self.held = self.pinned + collected;
         self.check_memory(relay, collected)
+    }
+
+    /// Bytes of all chunks that somebody pins, each once.
+    fn pinned_by_all(&self) -> u64 {
+        let of_all = self.parties.values().flat_map(|party| &party.held.chunks);
+        let mut chunks: Vec<(usize, usize)> = of_all.copied().collect();
+        chunks.sort_unstable();
+        chunks.dedup();
+        chunks.into_iter().map(|(_, len)| len as u64).sum()
     }
 
     /// Whether the server sleeps although somebody is ready, when nothing more is to be said to it.
@@ -166,7 +181,7 @@ impl Judge {
 
 impl Look<'_> {
     /// What it sent is accounted for; what it is due was written, or waits.
-    fn at_books(&self, conn: Conn, party: &Party, held: &Held) -> Result<(), Broken> {
+    fn at_books(&self, conn: Conn, party: &Party) -> Result<(), Broken> {
         let reader = &party.reader;
         if reader.read != reader.framed + reader.dropped + reader.unfinished() as u64 {
             return Err(Promise::Accounts.broken(format!("{conn:?} sent bytes that are nowhere")));
@@ -180,17 +195,18 @@ impl Look<'_> {
         }
         let waiting = party.waiting(self.streams);
         // when whoever was held back is cut off for its silence, nobody else knows to the turn
-        let may_be_less = party.was_held_back && held.unsent <= waiting;
-        if held.unsent != waiting && !may_be_less {
-            let how = format!("{conn:?} is due {waiting} bytes more, and {} are queued for it", held.unsent);
+        let unsent = party.held.unsent;
+        let may_be_less = party.was_held_back && unsent <= waiting;
+        if unsent != waiting && !may_be_less {
+            let how = format!("{conn:?} is due {waiting} bytes more, and {unsent} are queued for it");
             return Err(Promise::Accounts.broken(how));
         }
         Ok(())
     }
 
     /// Its queue is within its limits, or was not for long.
-    fn at_queue(&self, conn: Conn, party: &mut Party, held: &Held) -> Result<(), Broken> {
-        let shared = held.pinned.saturating_sub(party.reply_batch + party.replies_waiting());
+    fn at_queue(&self, conn: Conn, party: &mut Party) -> Result<(), Broken> {
+        let shared = party.held.pinned.saturating_sub(party.reply_batch + party.replies_waiting());
         if shared > self.limits.queue_hard_bytes as u64 {
             let how = format!("{conn:?} pins {shared} bytes, {} are allowed", self.limits.queue_hard_bytes);
             return Err(Promise::Limits.broken(how));
@@ -264,17 +280,31 @@ impl Look<'_> {
     }
 }
 
-/// What is queued for a receiver. Each chunk is noted once, whoever shares it.
-fn held<'a>(parts: impl Iterator<Item = Part<'a>>, chunks: &mut BTreeMap<usize, usize>) -> Held {
-    let mut held = Held::default();
-    let mut last = None;
+impl Party {
+    /// Looks at what is queued for it, unless that must be what it was. Whether it may be something else.
+    fn look_at_queue<P: Protocol>(&mut self, relay: &Relay<P>, streams: &Streams) -> bool {
+        let found_at = (self.due(streams), self.written.bytes);
+        // with nothing waiting there must be nothing, and that is soon seen
+        if self.held.found_at == found_at && found_at.0 > found_at.1 {
+            return false;
+        }
+        let held = held(relay.unsent(self.token), found_at);
+        let has_changed = !(held.chunks.is_empty() && self.held.chunks.is_empty());
+        self.held = held;
+        has_changed
+    }
+}
+
+fn held<'a>(parts: impl Iterator<Item = Part<'a>>, found_at: (u64, u64)) -> Held {
+    let mut held = Held { found_at, ..Held::default() };
     for part in parts {
         held.unsent += part.len() as u64;
         let chunk = part.chunk();
-        let place = chunk.as_ptr() as usize;
-        if last.replace(place) != Some(place) {
+        let place = (chunk.as_ptr() as usize, chunk.len());
+        // ranges of one chunk come one after the other
+        if held.chunks.last() != Some(&place) {
             held.pinned += chunk.len() as u64;
-            chunks.insert(place, chunk.len());
+            held.chunks.push(place);
         }
     }
     held

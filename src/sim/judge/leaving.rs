@@ -53,6 +53,7 @@ impl Judge {
             return Err(Promise::Places.broken(format!("{conn:?} is closed and is not there")));
         };
         self.totals.closed += 1;
+        self.departures.remove(&conn);
         self.places.remove(&party.token.0);
         if let Some(count) = self.per_address.get_mut(&party.key) {
             *count -= 1;

@@ -58,8 +58,12 @@ pub struct Judge {
     /// Everything read in this turn is judged, and who is too late as well.
     has_heard: bool,
     is_shutting_down: bool,
-    /// What the relay held at the end of the last turn.
+    /// Bytes that the relay's queues held at the end of the last turn.
+    pinned: u64,
+    /// These, and what it held of unfinished frames.
     held: u64,
+    /// How many had left when that was found.
+    looked_at: u64,
     deliveries: Vec<Delivery>,
 }
 
@@ -106,7 +110,9 @@ impl Judge {
             turn_bytes: 0,
             has_heard: false,
             is_shutting_down: false,
+            pinned: 0,
             held: 0,
+            looked_at: 0,
             deliveries: Vec::new(),
         }
     }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::audit::Held;
 use super::reader::Reader;
 use super::streams::{Cursor, Replies, Streams};
 use crate::protocol::{Offence, Token};
@@ -54,7 +55,9 @@ pub struct Party {
     pub written_before: u64,
     /// Since when its queue may be over the soft limit.
     pub maybe_over_soft: Option<Instant>,
-    /// Since when it is.
+    /// What was queued for it when that was last looked at.
+    pub held: Held,
+    /// Since when it is over the soft limit.
     pub over_soft: Option<Instant>,
 }
 
@@ -117,6 +120,7 @@ impl Party {
             read_in: 0,
             written_before: 0,
             maybe_over_soft: None,
+            held: Held::default(),
             over_soft: None,
         }
     }
