@@ -92,9 +92,9 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
 }
 
 impl Source {
-    /// The lines that are code: no comments, and nothing of the tests at the end of the file.
+    /// The lines that are code: no comments, and nothing of the tests at the end of the file, or that are all of it.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = self.text.lines().take_while(|line| !line.trim_start().starts_with("#[cfg(test)]"));
+        let lines = self.text.lines().take_while(|line| !begins_tests(line));
         lines.enumerate().map(|(at, line)| (at + 1, line.split("//").next().unwrap_or("")))
     }
 
@@ -106,6 +106,11 @@ impl Source {
         let module = self.name.split(['/', '.']).next().unwrap();
         LAYERS.iter().position(|layer| layer.contains(&module))
     }
+}
+
+/// Of the rest of the file, or of all of it.
+fn begins_tests(line: &str) -> bool {
+    ["#[cfg(test)]", "#![cfg(test)]"].iter().any(|mark| line.trim_start().starts_with(mark))
 }
 
 /// What is wrong with a file's names, a line each.

@@ -1,3 +1,5 @@
+#![cfg(test)]
+
 //! Relays that are broken on purpose. A check that cannot fail is worth nothing: each of these must be caught within
 //! a few seeds, or the suite fails. Nothing of this is in the program.
 //!

@@ -5,20 +5,17 @@
 //! | room | has |
 //! |---|---|
 //! | `setup` | what a world is to be, drawn from its seed |
-//! | `world`, `course`, `agenda` | what happens when, and in which act |
+//! | `world`, `agenda` | what happens when, and in which act |
 //! | `roles`, `crowd` | who comes, what each does there, and who does it for them |
-//! | `stack`, `end`, `faults` | TCP as one host has it, and what goes wrong there |
+//! | `stack`, `packet`, `faults` | TCP as one host has it, and what goes wrong there |
 //! | `link`, `profile` | the ways between hosts |
 //! | `judge` | what should have come of it, worked out anew, and whether it has |
 //! | `figures`, `outcome`, `trace` | what is told of it |
 
 mod agenda;
 mod broken;
-#[cfg(test)]
 mod canaries;
-mod course;
 mod crowd;
-mod end;
 mod faults;
 mod figures;
 mod journal;

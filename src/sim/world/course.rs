@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::broken::{Broken, Promise};
-use super::roles::Act;
-use super::setup::{Ending, Setup};
-use super::subject::Subject;
-use super::world::World;
+use super::World;
 use crate::load::{Load, Phase, Report};
+use crate::sim::broken::{Broken, Promise};
+use crate::sim::roles::Act;
+use crate::sim::setup::{Ending, Setup};
+use crate::sim::subject::Subject;
 use crate::time::Instant;
 
 /// Which act it is, and until when it may last.

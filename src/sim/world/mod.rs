@@ -6,20 +6,21 @@
 //!                                                                └─ the server's journal ─→ Judge
 //! ```
 
+mod carrying;
+mod course;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::agenda::Agenda;
 use super::broken::{Broken, Promise};
-use super::course::Course;
 use super::crowd::Crowd;
 use super::faults::{Chances, Faults};
 use super::figures::Figures;
-use super::judge::{Judge, Orderly};
-use super::link::{Link, Troubles};
+use super::judge::Judge;
+use super::link::Troubles;
 use super::outcome::Outcome;
-use super::packet::{Conn, Packet, What};
-use super::profile::Profile;
+use super::packet::{Conn, Packet};
 use super::roles::{Role, Script, Terms};
 use super::setup::{LoadPart, Setup};
 use super::stack::SimStack;
@@ -31,6 +32,8 @@ use crate::relay::Relay;
 use crate::rng::Rng;
 use crate::server::Server;
 use crate::time::Instant;
+use carrying::Way;
+use course::Course;
 
 /// Where the relay listens, in a world of its own.
 const RELAY: ([u8; 4], u16) = ([127, 0, 0, 1], 7333);
@@ -47,16 +50,16 @@ const TURNS_MOST: u64 = 200_000_000;
 
 /// A world, with whatever is tried in it.
 pub struct World<S> {
-    pub(super) setup: Setup,
-    pub(super) now: Instant,
+    setup: Setup,
+    now: Instant,
     rng: Rng,
-    pub(super) subject: S,
+    subject: S,
     /// When the server has its next turn.
     server_at: Option<Instant>,
-    pub(super) judge: Judge,
-    pub(super) crowd: Crowd,
+    judge: Judge,
+    crowd: Crowd,
     crowd_at: Option<Instant>,
-    pub(super) load: Option<Load<SimStack>>,
+    load: Option<Load<SimStack>>,
     load_at: Option<Instant>,
     agenda: Agenda<Event>,
     /// The last cue that each actor was given.
@@ -64,19 +67,19 @@ pub struct World<S> {
     ways: BTreeMap<Conn, Way>,
     troubles: Troubles,
     knocks: u64,
-    pub(super) course: Course,
-    pub(super) figures: Figures,
-    pub(super) trace: Trace,
+    course: Course,
+    figures: Figures,
+    trace: Trace,
     /// Packets that leave a host in a turn.
     outbox: Vec<Packet>,
     turns: u64,
     looks: u64,
-    pub(super) load_report: Option<crate::load::Report>,
+    load_report: Option<crate::load::Report>,
 }
 
 /// A stack's place in the world, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Host {
+enum Host {
     Server = 0,
     Crowd = 1,
     Load = 2,
@@ -88,13 +91,6 @@ enum Event {
     /// An actor's, if it has not been given another since.
     Cue(usize, u32),
     Look,
-}
-
-/// The way of a connection, there and back.
-#[derive(Debug)]
-struct Way {
-    to_server: Link,
-    to_client: Link,
 }
 
 impl World<Server<SimStack, Flood>> {
@@ -248,127 +244,6 @@ impl<S: Subject> World<S> {
         }
     }
 
-    // packets
-
-    fn arrive_at_server(&mut self, packet: Packet) {
-        let room = self.ways.get(&packet.conn).map_or(0, |way| way.to_client.buffer());
-        self.subject.stack_mut().arrive(packet, room);
-        self.ship_from_server();
-        if self.subject.stack().has_news() {
-            let lag = Duration::from_micros(self.rng.below(LAG));
-            self.turn_server_by(self.now + lag);
-        }
-    }
-
-    fn arrive_at_client(&mut self, host: Host, packet: Packet) -> Result<(), Broken> {
-        match &packet.what {
-            What::Data(bytes) => {
-                self.judge.came(packet.conn, bytes, self.now)?;
-                self.judge.deliveries().for_each(|delivery| self.figures.delivered(delivery));
-            }
-            What::End => self.judge.is_over(packet.conn, Orderly::Yes)?,
-            What::Reset => self.judge.is_over(packet.conn, Orderly::No)?,
-            What::Refused => self.knocks += 1,
-            What::Open { .. } | What::Opened | What::Taken(_) => {}
-        }
-        match host {
-            Host::Crowd => {
-                self.crowd.stack().arrive(packet, 0);
-                self.crowd_at = Some(self.now);
-            }
-            Host::Load => {
-                if let Some(load) = &mut self.load {
-                    load.stack_mut().arrive(packet, 0);
-                    self.load_at = Some(self.now);
-                }
-            }
-            Host::Server => unreachable!("the server is nobody's client"),
-        }
-        Ok(())
-    }
-
-    pub(super) fn ship_from_crowd(&mut self) {
-        let mut outbox = std::mem::take(&mut self.outbox);
-        self.crowd.stack().drain_outbox(&mut outbox);
-        outbox.drain(..).for_each(|packet| self.ship(Host::Crowd, packet));
-        self.outbox = outbox;
-    }
-
-    pub(super) fn ship_from_load(&mut self) {
-        let mut outbox = std::mem::take(&mut self.outbox);
-        self.load.iter_mut().for_each(|load| load.stack_mut().drain_outbox(&mut outbox));
-        outbox.drain(..).for_each(|packet| self.ship(Host::Load, packet));
-        self.outbox = outbox;
-    }
-
-    pub(super) fn ship_from_server(&mut self) {
-        let mut outbox = std::mem::take(&mut self.outbox);
-        self.subject.stack_mut().drain_outbox(&mut outbox);
-        outbox.drain(..).for_each(|packet| self.ship(Host::Server, packet));
-        self.outbox = outbox;
-    }
-
-    /// Sends a packet on its way.
-    fn ship(&mut self, from: Host, packet: Packet) {
-        let conn = packet.conn;
-        if let What::Open { .. } = packet.what {
-            self.open_way(from, conn);
-        }
-        let Some(way) = self.ways.get_mut(&conn) else { return };
-        let (link, to) = match from {
-            Host::Server => (&mut way.to_client, Host::of(conn)),
-            Host::Crowd | Host::Load => (&mut way.to_server, Host::Server),
-        };
-        if from != Host::Server && packet.carries() > 0 {
-            self.judge.left_client(conn, packet.carries(), self.now);
-        }
-        let What::Data(mut bytes) = packet.what else {
-            return self.agenda.plan(link.carry(self.now, 0), Event::Arrival(to, packet));
-        };
-        while !bytes.is_empty() {
-            let segment = bytes.split_to(bytes.len().min(link.segment()));
-            let at = link.carry(self.now, segment.len());
-            self.agenda.plan(at, Event::Arrival(to, Packet { conn, what: What::Data(segment) }));
-        }
-    }
-
-    /// A connection begins: over which way?
-    fn open_way(&mut self, from: Host, conn: Conn) {
-        let profile = match from {
-            Host::Load => self.setup.load.as_ref().map_or(Profile::Lan, |part| part.profile),
-            Host::Crowd | Host::Server => {
-                self.crowd.whose(conn).map_or(Profile::Lan, |actor| self.crowd.profile_of(actor))
-            }
-        };
-        let mut way = Way {
-            to_server: Link::new(profile, self.rng.next()),
-            to_client: Link::new(profile, self.rng.next()),
-        };
-        if self.course.is_calm() {
-            way.calm();
-        }
-        let room = way.to_server.buffer();
-        match from {
-            Host::Load => self.load.iter_mut().for_each(|load| load.stack_mut().set_room(conn, room)),
-            Host::Crowd | Host::Server => self.crowd.stack().set_room(conn, room),
-        }
-        self.ways.insert(conn, way);
-    }
-
-    /// Nobody has an end of such a connection, and nothing is under way.
-    fn forget_ways(&mut self) {
-        let (now, server, crowd) = (self.now, self.subject.stack(), &mut self.crowd);
-        let troubles = &mut self.troubles;
-        self.ways.retain(|&conn, way| {
-            let is_held = server.has(conn) || crowd.stack().has(conn) || Host::of(conn) == Host::Load;
-            let stays = is_held || !way.to_server.is_idle(now) || !way.to_client.is_idle(now);
-            if !stays {
-                troubles.add(way.troubles());
-            }
-            stays
-        });
-    }
-
     // turns
 
     fn turn_server(&mut self) -> Result<(), Broken> {
@@ -397,7 +272,7 @@ impl<S: Subject> World<S> {
     }
 
     /// The server has something to do by then.
-    pub(super) fn turn_server_by(&mut self, at: Instant) {
+    fn turn_server_by(&mut self, at: Instant) {
         let at = at.max(self.subject.stack().now_there());
         self.server_at = Some(self.server_at.map_or(at, |planned| planned.min(at)));
     }
@@ -434,7 +309,7 @@ impl<S: Subject> World<S> {
     }
 
     /// Everybody is asked again, as soon as he would be anyway or now.
-    pub(super) fn cue_everybody(&mut self) {
+    fn cue_everybody(&mut self) {
         for actor in 0..self.crowd.len() {
             let soon = Duration::from_micros(self.rng.below(50_000));
             self.cue(actor, soon);
@@ -455,33 +330,9 @@ impl<S: Subject> World<S> {
     }
 
     /// Nothing goes wrong any more, on no way and no host.
-    pub(super) fn calm(&mut self) {
+    fn calm(&mut self) {
         self.subject.stack_mut().faults().stop();
         self.ways.values_mut().for_each(Way::calm);
-    }
-}
-
-impl Host {
-    /// Whose connection it is.
-    fn of(conn: Conn) -> Self {
-        match conn.0 % HOSTS {
-            0 => Self::Server,
-            1 => Self::Crowd,
-            _ => Self::Load,
-        }
-    }
-}
-
-impl Way {
-    fn calm(&mut self) {
-        self.to_server.calm();
-        self.to_client.calm();
-    }
-
-    fn troubles(&self) -> Troubles {
-        let mut troubles = self.to_server.troubles();
-        troubles.add(self.to_client.troubles());
-        troubles
     }
 }
 
