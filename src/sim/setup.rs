@@ -244,8 +244,9 @@ fn have_patience(limits: &mut Limits) {
 fn cast(rng: &mut Rng, peers: u32, roles: &[Role], limits: &Limits) -> Vec<Part> {
     let others = roles.iter().copied().filter(|role| !role.is_honest());
     let mut present: Vec<Role> = others.filter(|_| rng.below(3) == 0).collect();
+    // the load tester's pace would be too much for short wave
     let honest_ways: &[Profile] = match rng.below(16) {
-        0 => &[Profile::HfRadio],
+        0 if roles.contains(&Role::Chatter) => &[Profile::HfRadio],
         1..=4 => &[Profile::Lan],
         _ => &[Profile::Lan, Profile::Wan, Profile::Satellite, Profile::Lossy, Profile::Congested],
     };

@@ -225,8 +225,8 @@ impl Look<'_> {
         };
         let span = self.limits.queue_soft_time;
         let is_late = party.over_soft.is_some_and(|since| self.now > since + span + GRACE);
-        // whoever is leaving has its own time
-        if is_late && party.state == State::Heard {
+        // whoever is leaving has its own time, and whoever hung up while it was not read may be leaving
+        if is_late && party.state == State::Heard && !party.was_held_back {
             return Err(
                 Promise::Deadlines.broken(format!("{conn:?} pins {shared} bytes for longer than {span:?}"))
             );

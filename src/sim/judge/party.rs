@@ -189,10 +189,13 @@ impl Party {
 
     /// Why its time is up, if it is.
     pub fn timed_out(&self, now: Instant, limits: &Limits) -> Option<Cause> {
-        if !self.is_to_be_read(limits) {
+        if self.state != State::Heard || has_rates(limits) {
             return None;
         }
-        if self.unfinished_since.is_some_and(|since| now >= since + limits.frame_timeout) {
+        // that a frame is not finished while nobody listens is not its fault; that it takes no answer is silence
+        if !self.is_held_back
+            && self.unfinished_since.is_some_and(|since| now >= since + limits.frame_timeout)
+        {
             return Some(Cause::FrameTimeout);
         }
         let is_silent = limits.idle_timeout.is_some_and(|silence| now >= self.last_read + silence);
