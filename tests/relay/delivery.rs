@@ -143,3 +143,14 @@ fn a_slow_reader_never_delays_the_others() {
     room.turn();
     assert_eq!(room.got(peers[3]), (0..1000).flat_map(tx).collect::<Vec<u8>>());
 }
+
+#[test]
+fn the_log_is_as_long_as_the_frames_of_the_turn_and_empty_behind_it() {
+    let mut room = Room::new(limits());
+    let peers = room.join_many(2);
+    room.send(peers[0], &tx(1));
+    room.send(peers[1], &[tx(2), frame("ping", b"not in it"), tx(3)[..20].to_vec()].concat());
+    assert_eq!(room.relay.log_len(), 2 * tx(1).len());
+    room.turn();
+    assert_eq!(room.relay.log_len(), 0);
+}
