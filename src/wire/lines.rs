@@ -85,11 +85,6 @@ impl LineDecoder {
         self.held.capacity()
     }
 
-    /// Forgets the unfinished line and frees what it held.
-    pub fn abandon(&mut self) {
-        *self = Self::new(self.max_line);
-    }
-
     /// The end of a line is there: the line, whatever was held of it.
     fn complete<'i>(&mut self, here: &'i [u8]) -> Result<Cow<'i, [u8]>, LineTooLong> {
         if self.held.is_empty() {
@@ -205,7 +200,7 @@ mod tests {
         assert_eq!((decoder.memory(), decoder.is_unfinished()), (0, false));
         assert_eq!(decoder.decode(&mut input), Ok(None));
         assert!(decoder.memory() > 0 && decoder.is_unfinished());
-        decoder.abandon();
+        assert_eq!(decoder.finish(), Ok(Some(b"wor".to_vec())));
         assert_eq!((decoder.memory(), decoder.is_unfinished()), (0, false));
     }
 
