@@ -219,7 +219,6 @@ impl Peer {
 
     /// Reading goes on after a stop that was our doing: the time it took is not held against the peer.
     pub fn resume(&mut self, now: Instant) {
-        self.stop = None;
         self.last_received = now;
         if self.frame_since.is_some() {
             self.frame_since = Some(now);
