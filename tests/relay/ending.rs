@@ -149,3 +149,19 @@ fn what_a_shutdown_leaves_behind_is_replies_and_the_log_of_its_turn() {
     let left = 4 * frame("pong", &[1; 1024]).len() + tx(1).len();
     assert_eq!(room.relay.stats().undelivered, Undelivered { peers: 1, bytes: left as u64 });
 }
+
+#[test]
+fn what_was_queued_for_whoever_is_lost_in_a_shutdown_is_left_behind() {
+    let mut room = Room::new(limits());
+    let peers = room.join_many(3);
+    room.takes(peers[0], Take::Bytes(9));
+    room.takes(peers[1], Take::Nothing);
+    room.say(peers[2], &tx(1));
+    room.reset(peers[1]);
+    assert_eq!(room.relay.stats().undelivered, Undelivered::default(), "that is no shutdown's doing");
+    room.relay.shut_down(room.now);
+    room.finish();
+    room.reset(peers[0]);
+    let left = tx(1).len() as u64 - 9;
+    assert_eq!(room.relay.stats().undelivered, Undelivered { peers: 1, bytes: left });
+}
