@@ -428,4 +428,12 @@ mod tests {
         assert_eq!(held, [10, 100, OWN_CHUNK_LEN]);
         drop(kept);
     }
+
+    #[test]
+    fn a_part_is_a_range_of_its_chunk_and_may_be_empty() {
+        let chunk = Bytes::from_static(b"hello");
+        let part = Part::new(&chunk, 1, 4);
+        assert_eq!((part.as_slice(), part.len(), part.is_empty()), (b"ell".as_slice(), 3, false));
+        assert!(Part::new(&chunk, 5, 5).is_empty());
+    }
 }
