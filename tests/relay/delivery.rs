@@ -1,5 +1,9 @@
 //! What is sent reaches whom it is due to, in order and whole. Knows no offence.
 
+use std::iter;
+
+use peer_relay::relay::Output;
+
 use crate::room::{Room, Take, frame, limits, tx};
 
 /// Sizes around every boundary: empty, one read, the chunk of its own.
@@ -153,4 +157,13 @@ fn the_log_is_as_long_as_the_frames_of_the_turn_and_empty_behind_it() {
     assert_eq!(room.relay.log_len(), 2 * tx(1).len());
     room.turn();
     assert_eq!(room.relay.log_len(), 0);
+}
+
+#[test]
+fn nobody_is_written_to_who_is_due_nothing() {
+    let mut room = Room::new(limits());
+    let peers = room.join_many(3);
+    room.send(peers[0], &tx(1));
+    let flushed = iter::from_fn(|| room.relay.poll()).filter(|output| matches!(output, Output::Flush(_)));
+    assert_eq!(flushed.count(), 2, "its sender has it");
 }
