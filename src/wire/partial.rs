@@ -138,6 +138,7 @@ mod tests {
                 size_of::<Collected>() + full + list + collected.bytes.capacity(),
                 "behind a piece of {piece}"
             );
+            assert!(collected.full.iter().chain([&collected.bytes]).all(|part| part.capacity() <= SEGMENT));
         }
     }
 
