@@ -366,6 +366,29 @@ mod tests {
     }
 
     #[test]
+    fn a_log_says_how_much_is_in_it() {
+        let mut log = log_of(MIXED);
+        let bytes = MIXED.iter().map(|&(.., len)| len).sum();
+        assert_eq!((log.len(), log.frames(), log.is_empty()), (bytes, 7, false));
+        log.clear(|_| panic!("nobody holds it"));
+        assert_eq!((log.len(), log.frames(), log.is_empty()), (0, 0, true));
+    }
+
+    #[test]
+    fn a_frame_of_64_kib_is_a_chunk_of_its_own_and_not_copied() {
+        let mut log = TurnLog::new();
+        let long = vec![3; 64 * 1024];
+        let place = long.as_ptr();
+        log.append(1, Cow::Owned(vec![1; 64 * 1024 - 1]));
+        log.append(1, Cow::Owned(vec![2; 10]));
+        log.append(1, Cow::Owned(long));
+        log.close();
+        let parts: Vec<Part<'_>> = log.parts(2, 0, Mark::END).collect();
+        let lens: Vec<usize> = parts.iter().map(Part::len).collect();
+        assert_eq!((lens, parts[1].as_slice().as_ptr()), (vec![64 * 1024 + 9, 64 * 1024], place));
+    }
+
+    #[test]
     fn what_was_sent_is_left_out_wherever_it_ended() {
         let log = log_of(MIXED);
         for receiver in 0..4 {
