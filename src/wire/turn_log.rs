@@ -150,11 +150,6 @@ impl<O: Copy + Ord> TurnLog<O> {
         self.len == 0
     }
 
-    /// How many frames.
-    pub fn frames(&self) -> u64 {
-        self.frames
-    }
-
     /// How far the log reaches by now.
     pub fn mark(&mut self) -> Mark {
         self.mark = self.len;
@@ -369,9 +364,9 @@ mod tests {
     fn a_log_says_how_much_is_in_it() {
         let mut log = log_of(MIXED);
         let bytes = MIXED.iter().map(|&(.., len)| len).sum();
-        assert_eq!((log.len(), log.frames(), log.is_empty()), (bytes, 7, false));
+        assert_eq!((log.len(), log.is_empty()), (bytes, false));
         log.clear(|_| panic!("nobody holds it"));
-        assert_eq!((log.len(), log.frames(), log.is_empty()), (0, 0, true));
+        assert_eq!((log.len(), log.is_empty()), (0, true));
     }
 
     #[test]
