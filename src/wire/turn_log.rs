@@ -110,6 +110,11 @@ impl<'a> Part<'a> {
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
+
+    /// A handle on the same bytes for a stack that keeps what it sends: nothing is copied.
+    pub fn to_bytes(&self) -> Bytes {
+        self.chunk.slice(self.start..self.end)
+    }
 }
 
 impl<O: Copy + Ord> TurnLog<O> {
