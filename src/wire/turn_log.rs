@@ -457,6 +457,8 @@ mod tests {
         let chunk = Bytes::from_static(b"hello");
         let part = Part::new(&chunk, 1, 4);
         assert_eq!((part.as_slice(), part.len(), part.is_empty()), (b"ell".as_slice(), 3, false));
+        let kept = part.to_bytes();
+        assert_eq!((kept.as_ref(), kept.as_ptr()), (b"ell".as_slice(), chunk[1..].as_ptr()), "not copied");
         assert!(Part::new(&chunk, 5, 5).is_empty());
     }
 }
