@@ -389,6 +389,25 @@ mod tests {
     }
 
     #[test]
+    fn what_an_owner_sends_in_a_row_is_one_span_but_for_a_mark_in_it() {
+        let mut log = TurnLog::new();
+        for (owner, mark) in
+            [(1, false), (1, false), (2, false), (2, true), (2, false), (1, true), (1, false)]
+        {
+            log.append(owner, Cow::Owned(vec![0; 30]));
+            if mark {
+                log.mark();
+            }
+        }
+        let spans: Vec<_> =
+            log.spans.iter().map(|span| (span.owner, span.start, span.end, span.frames)).collect();
+        assert_eq!(
+            spans,
+            [(1, 0, 60, 2), (2, 60, 120, 2), (2, 120, 150, 1), (1, 150, 180, 1), (1, 180, 210, 1)]
+        );
+    }
+
+    #[test]
     fn what_was_sent_is_left_out_wherever_it_ended() {
         let log = log_of(MIXED);
         for receiver in 0..4 {
@@ -423,6 +442,7 @@ mod tests {
         let mut log = log_of(&[(1, 1, 5000)]);
         let before = log.closed_run.as_ptr();
         log.clear(|_| panic!("nobody holds it"));
+        assert!(log.run.capacity() >= 5000, "an allocator that gives the same place again is no witness");
         log.append(1, Cow::Owned(vec![9; 4000]));
         log.close();
         assert_eq!(log.closed_run.as_ptr(), before);
