@@ -414,6 +414,7 @@ mod tests {
             let due = plain(MIXED, receiver);
             for sent in (0..due.len()).step_by(997).chain([due.len()]) {
                 assert_eq!(joined(log.parts(receiver, sent, Mark::END)), due[sent..]);
+                assert!(log.parts(receiver, sent, Mark::END).all(|part| !part.is_empty()));
             }
         }
     }
