@@ -292,9 +292,17 @@ mod tests {
         assert_eq!(queue.memory(), own(&queue), "the chunk is everybody's");
         queue.seal_replies(1);
         assert_eq!(queue.memory(), own(&queue) + chunk_cost(100));
+        queue.reply().extend_from_slice(&[2; 50]);
+        queue.seal_replies(1);
         queue.sent(1099);
-        assert_eq!(queue.memory(), own(&queue) + chunk_cost(100), "one byte unsent keeps all of it");
+        assert_eq!(
+            queue.memory(),
+            own(&queue) + chunk_cost(100) + chunk_cost(50),
+            "one byte keeps all of it"
+        );
         queue.sent(1);
+        assert_eq!(queue.memory(), own(&queue) + chunk_cost(50));
+        queue.sent(50);
         assert_eq!(queue.memory(), 0);
     }
 
