@@ -215,4 +215,17 @@ mod tests {
         assert_eq!(decoder.memory(), 0);
         assert!(decoder.is_unfinished());
     }
+
+    #[test]
+    fn a_buffer_doubles_when_it_is_full_and_not_a_byte_before() {
+        let mut decoder = LineDecoder::new(4000);
+        let (mut capacity, mut growths) = (0, 0);
+        for came in 1..=4000 {
+            assert_eq!(decoder.decode(&mut b"x".as_slice()), Ok(None));
+            growths += usize::from(decoder.memory() != capacity);
+            capacity = decoder.memory();
+            assert!(capacity < 2 * came, "{capacity} for {came}");
+        }
+        assert_eq!((growths, capacity), (13, 4001), "1, 2, 4 … 2048, and the bound");
+    }
 }
