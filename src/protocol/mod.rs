@@ -159,3 +159,25 @@ impl Token {
         self.0 as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_reads_back_as_what_it_names() {
+        for offence in Offence::ALL {
+            assert_eq!(offence.name().parse(), Ok(offence));
+        }
+        for penalty in Penalty::ALL {
+            assert_eq!(penalty.name().parse(), Ok(penalty));
+        }
+        assert_eq!("".parse::<Offence>(), Err(UnknownName::Offence));
+        assert_eq!("Ban".parse::<Penalty>(), Err(UnknownName::Penalty), "as written, not nearly so");
+    }
+
+    #[test]
+    fn a_peer_is_shown_as_its_number() {
+        assert_eq!(format!("peer={}", PeerId(4312)), "peer=4312");
+    }
+}

@@ -118,7 +118,7 @@ mod tests {
         assert!(list.get(at(99), key(1)).is_some());
         assert!(list.get(at(100), key(1)).is_none(), "even before it is swept");
         list.expire(at(99), 9);
-        assert_eq!(list.len(), 1);
+        assert!(list.len() == 1 && !list.is_empty());
         list.expire(at(100), 9);
         assert!(list.is_empty());
     }
@@ -142,6 +142,25 @@ mod tests {
         assert_eq!(list.next_end(), Some(at(100)));
         list.insert(key(1), until(150));
         assert_eq!((list.next_end(), list.len()), (Some(at(150)), 1));
+    }
+
+    #[test]
+    fn whoever_saves_the_list_sees_that_it_has_changed_and_only_then() {
+        let mut list = BanList::new(1);
+        let mut saved = list.changes();
+        let mut has_changed = |list: &BanList| std::mem::replace(&mut saved, list.changes()) < list.changes();
+        assert!(!has_changed(&list));
+        list.insert(key(1), until(100));
+        assert!(has_changed(&list), "the first ban");
+        list.insert(key(1), until(50));
+        list.expire(at(99), 9);
+        assert!(!has_changed(&list), "it stands as it stood");
+        list.insert(key(1), until(150));
+        assert!(has_changed(&list), "it is longer");
+        list.insert(key(2), until(200));
+        assert!(has_changed(&list), "another took its place");
+        list.expire(at(200), 9);
+        assert!(has_changed(&list) && list.is_empty(), "it has ended");
     }
 
     #[test]

@@ -246,6 +246,8 @@ impl Quota {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn paused() -> Event {
@@ -268,5 +270,24 @@ mod tests {
         assert_eq!(events.next_deadline(), None);
         events.push(second, Kind::Paused, paused);
         assert_eq!(events.drain().count(), 1, "a new second");
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_bounded() {
+        let mut events = Events::default();
+        for second in 0..20 {
+            for kind in Kind::ALL {
+                for _ in 0..=EVENTS_PER_SECOND {
+                    events.push(Instant::START + Duration::from_secs(second), kind, paused);
+                }
+            }
+        }
+        assert_eq!(events.drain().count(), WAITING_MAX);
+    }
+
+    #[test]
+    fn each_kind_is_called_by_a_name_of_its_own() {
+        let names: BTreeSet<&str> = Kind::ALL.map(Kind::name).into();
+        assert_eq!((names.len(), names.contains("")), (Kind::ALL.len(), false));
     }
 }

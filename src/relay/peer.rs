@@ -175,12 +175,12 @@ impl Peer {
         (self.allowed_by_rate() == 0).then_some(Stop::Rate)
     }
 
-    /// Whether what it was stopped for is over.
+    /// Whether what it was stopped for may be over: only then is it asked whether there is a cause to stop.
     pub fn may_resume(&self) -> bool {
         match self.stop {
             None => false,
             Some(Stop::Replies) => self.queue.replies_waiting() == 0,
-            Some(Stop::Rate) => self.rates.as_ref().is_none_or(|rates| rates.is_ready()),
+            Some(Stop::Rate) => true, // its buckets are as empty as they were until they are refilled
         }
     }
 
@@ -219,7 +219,6 @@ impl Peer {
 
     /// Reading goes on after a stop that was our doing: the time it took is not held against the peer.
     pub fn resume(&mut self, now: Instant) {
-        self.stop = None;
         self.last_received = now;
         if self.frame_since.is_some() {
             self.frame_since = Some(now);

@@ -85,12 +85,6 @@ impl Rates {
         by_messages.min(by_bytes)
     }
 
-    /// Whether a pause is over.
-    pub fn is_ready(&self) -> bool {
-        let is_ready = |bucket: &Bucket| bucket.level >= bucket.resumes_at();
-        self.messages.iter().chain(&self.bytes).all(is_ready)
-    }
-
     /// When a pause is over.
     pub fn ready_at(&self) -> Instant {
         let ready = |bucket: &Option<Bucket>| bucket.as_ref().map_or(Instant::START, Bucket::ready_at);

@@ -114,3 +114,40 @@ impl fmt::Display for Reason {
         f.pad(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_end_has_its_name_and_its_manner() {
+        for (reason, name, is_abrupt) in [
+            (Reason::Eof, "eof", false),
+            (Reason::Lost(io::ErrorKind::TimedOut), "timeout", true),
+            (Reason::Lost(io::ErrorKind::BrokenPipe), "reset", true),
+            (Reason::Offence(Offence::Command), "offence", false),
+            (Reason::Banned(Offence::Magic), "banned", true),
+            (Reason::AddressBanned, "address-banned", true),
+            (Reason::Opener(Opener::Tls), "other-protocol", false),
+            (Reason::FrameTimeout, "frame-timeout", false),
+            (Reason::IdleTimeout, "idle-timeout", false),
+            (Reason::QueueSoft, "queue-soft", true),
+            (Reason::QueueHard, "queue-hard", true),
+            (Reason::Memory, "memory", true),
+            (Reason::Drain, "drain", true),
+            (Reason::Shutdown, "shutdown", false),
+        ] {
+            assert_eq!((reason.to_string().as_str(), reason.is_abrupt()), (name, is_abrupt));
+            let is_too_slow = ["queue-soft", "queue-hard", "drain"].contains(&name);
+            assert_eq!(reason.is_too_slow(), is_too_slow, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_its_name() {
+        let banned = Refusal::Banned { left: Duration::ZERO, offence: Offence::Magic };
+        let crowded = Refusal::TooManyFromAddress(AddressKey::of([192, 0, 2, 1].into()));
+        let names = [banned, Refusal::Full, crowded].map(Refusal::name);
+        assert_eq!(names, ["banned", "full", "too-many-from-address"]);
+    }
+}

@@ -14,7 +14,7 @@ use super::events::{Event, Events, Kind, Who};
 use super::judging::OVER_RATE;
 use super::limits::Limits;
 use super::misbehavior::Law;
-use super::peer::{Peer, State, Stop};
+use super::peer::{Peer, Stop};
 use super::reason::{Reason, Refusal};
 use super::stats::Stats;
 use super::turn::Turn;
@@ -178,9 +178,7 @@ impl Room {
         assert!(self.turn.is_at_inputs(), "nobody is closed while a turn is polled");
         let mut peer = self.peers.remove(token.index());
         let (queued, unsent) = (peer.queue.held(), peer.unsent());
-        if peer.state != State::Gone {
-            self.note_undelivered(unsent);
-        }
+        self.note_undelivered(unsent); // nothing is, of whoever was told to go
         self.deadlines.cancel(token, &mut peer.wake);
         self.addresses.remove(AddressKey::of(peer.address.ip()), token);
         self.roster.swap_remove(peer.place);

@@ -92,4 +92,15 @@ mod tests {
             assert_eq!(hasher.finish(), Checksum::of(&payload), "in pieces of {piece}");
         }
     }
+
+    #[test]
+    fn a_checksum_is_shown_in_wire_order() {
+        let checksum = Checksum([0x05, 0xf6, 0, 0xe2]);
+        assert_eq!((checksum.to_string(), format!("{checksum:?}")), ("05f600e2".into(), "05f600e2".into()));
+    }
+
+    #[test]
+    fn what_hashes_here_has_a_name() {
+        assert!(["SHA-NI", "ARMv8 SHA2", "software"].contains(&backend()));
+    }
 }

@@ -93,4 +93,12 @@ mod tests {
         assert_eq!("thirteen byte".parse::<Command>(), Err(BadCommand));
         assert_eq!("é".parse::<Command>(), Err(BadCommand));
     }
+
+    #[test]
+    fn a_command_is_shown_without_its_padding_and_padded_where_that_is_asked_for() {
+        assert_eq!(
+            format!("{}|{:6}|{:?}", Command::PING, Command::PONG, Command::PING),
+            "ping|pong  |\"ping\""
+        );
+    }
 }

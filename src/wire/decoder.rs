@@ -378,6 +378,32 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_sent_nothing_but_junk_is_in_the_middle_of_something() {
+        let mut decoder = decoder();
+        assert_eq!(decoder.decode(&mut b"junk".as_slice()), Ok(None));
+        assert_eq!((decoder.is_unfinished(), decoder.memory(), decoder.wants()), (true, 0, Header::LEN));
+        decoder.abandon();
+        assert!(!decoder.is_unfinished());
+    }
+
+    #[test]
+    fn a_frame_has_passed_with_its_last_byte_whether_it_is_valid_or_not() {
+        let (mut spoilt, mut unprintable, mut empty) = (frame(b"first"), frame(b"second"), frame(b""));
+        *spoilt.last_mut().unwrap() ^= 1;
+        (unprintable[5], empty[5]) = (7, 7);
+        for wire in [frame(b"valid"), spoilt, unprintable, empty] {
+            for split in [1, 10_000] {
+                let mut decoder = decoder();
+                let (before, last) = wire.split_at(wire.len() - 1);
+                for (mut piece, passed) in before.chunks(split).map(|piece| (piece, 0)).chain([(last, 1)]) {
+                    while decoder.decode(&mut piece) != Ok(None) {}
+                    assert_eq!(decoder.passed(), passed, "in pieces of {split}: {}", wire.escape_ascii());
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_claim_allocates_nothing() {
         let limits = DecoderLimits { magic: MAGIC, max_payload: u32::MAX, max_skip: 23 };
         let mut decoder = Decoder::new(limits);

@@ -85,11 +85,6 @@ impl LineDecoder {
         self.held.capacity()
     }
 
-    /// Forgets the unfinished line and frees what it held.
-    pub fn abandon(&mut self) {
-        *self = Self::new(self.max_line);
-    }
-
     /// The end of a line is there: the line, whatever was held of it.
     fn complete<'i>(&mut self, here: &'i [u8]) -> Result<Cow<'i, [u8]>, LineTooLong> {
         if self.held.is_empty() {
@@ -205,7 +200,7 @@ mod tests {
         assert_eq!((decoder.memory(), decoder.is_unfinished()), (0, false));
         assert_eq!(decoder.decode(&mut input), Ok(None));
         assert!(decoder.memory() > 0 && decoder.is_unfinished());
-        decoder.abandon();
+        assert_eq!(decoder.finish(), Ok(Some(b"wor".to_vec())));
         assert_eq!((decoder.memory(), decoder.is_unfinished()), (0, false));
     }
 
@@ -219,5 +214,18 @@ mod tests {
         assert!(decoder.decode(&mut b"x".as_slice()).is_err());
         assert_eq!(decoder.memory(), 0);
         assert!(decoder.is_unfinished());
+    }
+
+    #[test]
+    fn a_buffer_doubles_when_it_is_full_and_not_a_byte_before() {
+        let mut decoder = LineDecoder::new(4000);
+        let (mut capacity, mut growths) = (0, 0);
+        for came in 1..=4000 {
+            assert_eq!(decoder.decode(&mut b"x".as_slice()), Ok(None));
+            growths += usize::from(decoder.memory() != capacity);
+            capacity = decoder.memory();
+            assert!(capacity < 2 * came, "{capacity} for {came}");
+        }
+        assert_eq!((growths, capacity), (13, 4001), "1, 2, 4 … 2048, and the bound");
     }
 }

@@ -115,3 +115,45 @@ impl Collected {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame with a payload of `length` bytes, of which none has come.
+    fn begun(length: u32) -> Box<Collected> {
+        let header = Header { command: "block".parse().unwrap(), length, checksum: Checksum::EMPTY };
+        Collected::beginning(header, [0; Header::LEN])
+    }
+
+    #[test]
+    fn what_is_allocated_is_counted_to_the_byte() {
+        let mut collected = begun(1_000_000);
+        for piece in [1, 100, 65_400, 11, 65_536, 200_000, 400_000] {
+            assert!(!collected.take(&mut vec![7; piece].as_slice()));
+            let full: usize = collected.full.iter().map(Vec::capacity).sum();
+            let list = collected.full.capacity() * size_of::<Vec<u8>>();
+            assert_eq!(
+                collected.memory(),
+                size_of::<Collected>() + full + list + collected.bytes.capacity(),
+                "behind a piece of {piece}"
+            );
+            assert!(collected.full.iter().chain([&collected.bytes]).all(|part| part.capacity() <= SEGMENT));
+        }
+    }
+
+    #[test]
+    fn a_buffer_doubles_up_to_a_segment_and_the_last_one_is_of_exact_size() {
+        let mut collected = begun(200_000);
+        let (mut capacity, mut growths) = (collected.bytes.capacity(), 0);
+        for came in 1..=200_000 {
+            assert_eq!(collected.take(&mut [7].as_slice()), came == 200_000);
+            growths += usize::from(collected.bytes.capacity() != capacity);
+            capacity = collected.bytes.capacity();
+            let is_first = collected.full.is_empty();
+            assert!(!is_first || capacity < 2 * (Header::LEN + came), "{capacity} for {came}");
+        }
+        assert_eq!(growths, 12 + 1, "from 24 bytes to 64 KiB, and once more for what is left at the end");
+        assert_eq!(capacity, Header::LEN + 200_000 - 3 * SEGMENT);
+    }
+}

@@ -160,11 +160,6 @@ impl<O: Copy + Ord> TurnLog<O> {
         self.len == 0
     }
 
-    /// How many frames.
-    pub fn frames(&self) -> u64 {
-        self.frames
-    }
-
     /// How far the log reaches by now.
     pub fn mark(&mut self) -> Mark {
         self.mark = self.len;
@@ -376,12 +371,55 @@ mod tests {
     }
 
     #[test]
+    fn a_log_says_how_much_is_in_it() {
+        let mut log = log_of(MIXED);
+        let bytes = MIXED.iter().map(|&(.., len)| len).sum();
+        assert_eq!((log.len(), log.is_empty()), (bytes, false));
+        log.clear(|_| panic!("nobody holds it"));
+        assert_eq!((log.len(), log.is_empty()), (0, true));
+    }
+
+    #[test]
+    fn a_frame_of_64_kib_is_a_chunk_of_its_own_and_not_copied() {
+        let mut log = TurnLog::new();
+        let long = vec![3; 64 * 1024];
+        let place = long.as_ptr();
+        log.append(1, Cow::Owned(vec![1; 64 * 1024 - 1]));
+        log.append(1, Cow::Owned(vec![2; 10]));
+        log.append(1, Cow::Owned(long));
+        log.close();
+        let parts: Vec<Part<'_>> = log.parts(2, 0, Mark::END).collect();
+        let lens: Vec<usize> = parts.iter().map(Part::len).collect();
+        assert_eq!((lens, parts[1].as_slice().as_ptr()), (vec![64 * 1024 + 9, 64 * 1024], place));
+    }
+
+    #[test]
+    fn what_an_owner_sends_in_a_row_is_one_span_but_for_a_mark_in_it() {
+        let mut log = TurnLog::new();
+        for (owner, mark) in
+            [(1, false), (1, false), (2, false), (2, true), (2, false), (1, true), (1, false)]
+        {
+            log.append(owner, Cow::Owned(vec![0; 30]));
+            if mark {
+                log.mark();
+            }
+        }
+        let spans: Vec<_> =
+            log.spans.iter().map(|span| (span.owner, span.start, span.end, span.frames)).collect();
+        assert_eq!(
+            spans,
+            [(1, 0, 60, 2), (2, 60, 120, 2), (2, 120, 150, 1), (1, 150, 180, 1), (1, 180, 210, 1)]
+        );
+    }
+
+    #[test]
     fn what_was_sent_is_left_out_wherever_it_ended() {
         let log = log_of(MIXED);
         for receiver in 0..4 {
             let due = plain(MIXED, receiver);
             for sent in (0..due.len()).step_by(997).chain([due.len()]) {
                 assert_eq!(joined(log.parts(receiver, sent, Mark::END)), due[sent..]);
+                assert!(log.parts(receiver, sent, Mark::END).all(|part| !part.is_empty()));
             }
         }
     }
@@ -410,6 +448,7 @@ mod tests {
         let mut log = log_of(&[(1, 1, 5000)]);
         let before = log.closed_run.as_ptr();
         log.clear(|_| panic!("nobody holds it"));
+        assert!(log.run.capacity() >= 5000, "an allocator that gives the same place again is no witness");
         log.append(1, Cow::Owned(vec![9; 4000]));
         log.close();
         assert_eq!(log.closed_run.as_ptr(), before);
@@ -437,5 +476,15 @@ mod tests {
         held.sort_unstable();
         assert_eq!(held, [10, 100, OWN_CHUNK_LEN]);
         drop(kept);
+    }
+
+    #[test]
+    fn a_part_is_a_range_of_its_chunk_and_may_be_empty() {
+        let chunk = Bytes::from_static(b"hello");
+        let part = Part::new(&chunk, 1, 4);
+        assert_eq!((part.as_slice(), part.len(), part.is_empty()), (b"ell".as_slice(), 3, false));
+        let kept = part.to_bytes();
+        assert_eq!((kept.as_ref(), kept.as_ptr()), (b"ell".as_slice(), chunk[1..].as_ptr()), "not copied");
+        assert!(Part::new(&chunk, 5, 5).is_empty());
     }
 }

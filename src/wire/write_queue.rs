@@ -277,4 +277,38 @@ mod tests {
         queue.push(&chunk(4), 0, 4, 1);
         assert_eq!(queue.sent(5), Released { frames: 1, freed: chunk_cost(4), beyond: 1 });
     }
+
+    #[test]
+    fn what_is_allocated_for_a_queue_alone_is_counted_to_the_byte() {
+        let mut queue = WriteQueue::default();
+        assert_eq!(queue.memory(), 0);
+        queue.push(&chunk(1000), 0, 1000, 1);
+        queue.reply().extend_from_slice(&[1; 100]);
+        let own = |queue: &WriteQueue| {
+            let backlog = queue.0.as_ref().unwrap();
+            let entries = backlog.entries.capacity() * size_of::<Entry>();
+            size_of::<Backlog>() + entries + backlog.replies.capacity()
+        };
+        assert_eq!(queue.memory(), own(&queue), "the chunk is everybody's");
+        queue.seal_replies(1);
+        assert_eq!(queue.memory(), own(&queue) + chunk_cost(100));
+        queue.reply().extend_from_slice(&[2; 50]);
+        queue.seal_replies(1);
+        queue.sent(1099);
+        assert_eq!(
+            queue.memory(),
+            own(&queue) + chunk_cost(100) + chunk_cost(50),
+            "one byte keeps all of it"
+        );
+        queue.sent(1);
+        assert_eq!(queue.memory(), own(&queue) + chunk_cost(50));
+        queue.sent(50);
+        assert_eq!(queue.memory(), 0);
+    }
+
+    #[test]
+    fn a_chunk_costs_its_bytes_and_what_holds_them() {
+        assert_eq!(chunk_cost(1000), 1000 + chunk_cost(0));
+        assert_eq!(chunk_cost(0), CHUNK_OVERHEAD);
+    }
 }

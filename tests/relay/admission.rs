@@ -106,3 +106,22 @@ fn the_busiest_address_is_found_wherever_it_stands_and_whoever_comes_between() {
         assert_eq!(room.try_join(busiest), Err(Refusal::Full), "one of it is left, and three came elsewhere");
     }
 }
+
+#[test]
+#[should_panic(expected = "accept comes last in a turn")]
+fn nobody_comes_before_whoever_ends_has_gone() {
+    let mut room = Room::new(limits());
+    let peer = room.join("192.0.2.1");
+    room.end(peer);
+    room.join("192.0.2.2");
+}
+
+#[test]
+#[should_panic(expected = "nobody is closed while a turn is polled")]
+fn nobody_goes_between_two_outputs() {
+    let mut room = Room::new(limits());
+    let peers = room.join_many(2);
+    room.send(peers[0], &tx(1));
+    assert!(room.relay.poll().is_some());
+    room.reset(peers[1]);
+}

@@ -114,6 +114,7 @@ fn a_restored_ban_lasts_as_long_as_it_had_left_and_never_longer_than_a_new_one()
         let ban = Ban { until: Instant::START + secs(until), offence: Offence::Magic };
         room.relay.restore_ban(room.now, of(last), ban);
     }
+    assert_eq!(room.relay.bans().len(), 2, "what has ended is not put on the list");
     assert_eq!(room.try_join("203.0.113.1").err(), banned(secs(30)));
     assert_eq!(room.try_join("203.0.113.2").err(), banned(secs(600)));
     assert!(room.try_join("203.0.113.3").is_ok() && room.try_join("203.0.113.4").is_ok());

@@ -95,3 +95,14 @@ fn the_totals_are_the_sum_of_the_peers() {
     assert_eq!(closed, [("banned", 1), ("drain", 1), ("eof", 4)]);
     assert_eq!((stats.accepted, stats.bans), (6, 1));
 }
+
+#[test]
+fn of_an_orderly_peer_nothing_is_told_while_it_is_here() {
+    let mut room = Room::new(limits());
+    let peer = room.join("192.0.2.1");
+    room.say(peer, &[tx(1), frame("ping", b"?"), tx(2)].concat());
+    room.say(peer, &tx(3)[..20]);
+    assert_eq!(room.told(), []);
+    room.reset(peer);
+    assert_eq!(room.told().len(), 1);
+}

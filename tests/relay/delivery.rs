@@ -1,5 +1,9 @@
 //! What is sent reaches whom it is due to, in order and whole. Knows no offence.
 
+use std::iter;
+
+use peer_relay::relay::Output;
+
 use crate::room::{Room, Take, frame, limits, tx};
 
 /// Sizes around every boundary: empty, one read, the chunk of its own.
@@ -142,4 +146,24 @@ fn a_slow_reader_never_delays_the_others() {
     room.takes(peers[3], Take::All);
     room.turn();
     assert_eq!(room.got(peers[3]), (0..1000).flat_map(tx).collect::<Vec<u8>>());
+}
+
+#[test]
+fn the_log_is_as_long_as_the_frames_of_the_turn_and_empty_behind_it() {
+    let mut room = Room::new(limits());
+    let peers = room.join_many(2);
+    room.send(peers[0], &tx(1));
+    room.send(peers[1], &[tx(2), frame("ping", b"not in it"), tx(3)[..20].to_vec()].concat());
+    assert_eq!(room.relay.log_len(), 2 * tx(1).len());
+    room.turn();
+    assert_eq!(room.relay.log_len(), 0);
+}
+
+#[test]
+fn nobody_is_written_to_who_is_due_nothing() {
+    let mut room = Room::new(limits());
+    let peers = room.join_many(3);
+    room.send(peers[0], &tx(1));
+    let flushed = iter::from_fn(|| room.relay.poll()).filter(|output| matches!(output, Output::Flush(_)));
+    assert_eq!(flushed.count(), 2, "its sender has it");
 }

@@ -1,6 +1,6 @@
 //! How a connection ends in order: EOF and our own shutdown. Knows no offence.
 
-use peer_relay::relay::{Reason, Undelivered};
+use peer_relay::relay::{Limits, Reason, Undelivered};
 
 use crate::room::{Room, Take, frame, limits, micros, secs, tx};
 
@@ -134,4 +134,34 @@ fn a_shutdown_flushes_what_was_accepted_and_relays_nothing_new() {
     let left = tx(1).len() as u64 - room.got(peers[3]).len() as u64;
     assert_eq!(room.relay.stats().undelivered, Undelivered { peers: 1, bytes: left });
     assert_eq!((room.relay.peers(), room.relay.retained_bytes(), room.relay.next_deadline()), (0, 0, None));
+}
+
+#[test]
+fn what_a_shutdown_leaves_behind_is_replies_and_the_log_of_its_turn() {
+    let mut room = Room::new(Limits { queue_soft_bytes: 4096, queue_hard_bytes: 4096, ..limits() });
+    let peers = room.join_many(2);
+    room.takes(peers[0], Take::Nothing);
+    room.send(peers[0], &frame("ping", &[1; 1024]).repeat(4));
+    room.send(peers[1], &tx(1));
+    room.relay.shut_down(room.now);
+    room.turn();
+    assert_eq!(room.gone(peers[0]), Some(Reason::QueueHard));
+    let left = 4 * frame("pong", &[1; 1024]).len() + tx(1).len();
+    assert_eq!(room.relay.stats().undelivered, Undelivered { peers: 1, bytes: left as u64 });
+}
+
+#[test]
+fn what_was_queued_for_whoever_is_lost_in_a_shutdown_is_left_behind() {
+    let mut room = Room::new(limits());
+    let peers = room.join_many(3);
+    room.takes(peers[0], Take::Bytes(9));
+    room.takes(peers[1], Take::Nothing);
+    room.say(peers[2], &tx(1));
+    room.reset(peers[1]);
+    assert_eq!(room.relay.stats().undelivered, Undelivered::default(), "that is no shutdown's doing");
+    room.relay.shut_down(room.now);
+    room.finish();
+    room.reset(peers[0]);
+    let left = tx(1).len() as u64 - 9;
+    assert_eq!(room.relay.stats().undelivered, Undelivered { peers: 1, bytes: left });
 }

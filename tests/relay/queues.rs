@@ -184,6 +184,27 @@ fn whoever_does_not_take_its_replies_is_as_good_as_silent() {
 }
 
 #[test]
+fn the_time_a_peer_was_not_read_for_its_replies_is_not_held_against_it() {
+    for (frame_timeout, end) in
+        [(1, (Reason::FrameTimeout, 30_000_000)), (100, (Reason::IdleTimeout, 59_000_000))]
+    {
+        let bounds = Limits { frame_timeout: secs(frame_timeout), idle_timeout: Some(secs(30)), ..limits() };
+        let mut room = Room::new(bounds);
+        let peer = room.join("192.0.2.1");
+        room.takes(peer, Take::Nothing);
+        let pings = frame("ping", &[1; 999]).repeat(81);
+        room.say(peer, &pings[..pings.len() - 1]);
+        assert_eq!(room.read_limit(peer), 0, "and its last frame is not finished");
+        room.pass(secs(29));
+        room.takes(peer, Take::All);
+        room.turn();
+        assert!(room.read_limit(peer) > 0 && room.is_here(peer), "its clocks start anew");
+        room.pass(secs(60));
+        assert_eq!(room.gone_at(peer), Some(end));
+    }
+}
+
+#[test]
 fn whoever_hung_up_and_does_not_take_its_replies_is_at_its_end_after_the_drain_time() {
     let (mut room, peer) = stopped(limits());
     room.pass(secs(1));

@@ -151,6 +151,19 @@ fn a_pause_is_not_held_against_a_frame() {
 }
 
 #[test]
+fn a_pause_longer_than_the_idle_time_is_not_silence() {
+    let idle_timeout = Some(Duration::from_millis(500));
+    let mut room = Room::new(Limits { rate_messages: NonZeroU64::new(1), idle_timeout, ..limits() });
+    let peer = room.join("192.0.2.1");
+    room.offer(peer, &tx(1).repeat(10));
+    room.turn();
+    room.pass(secs(20));
+    assert_eq!(room.relay.stats().incoming.frames, 10);
+    let end = 10_500_000; // the tenth came with the ninth second, and its pause took the tenth
+    assert_eq!(room.gone_at(peer), Some((Reason::IdleTimeout, end)));
+}
+
+#[test]
 fn whoever_hung_up_while_paused_goes_within_the_drain_time_and_what_was_read_till_then_arrives() {
     for rate in [1, 10, 1000] {
         let mut room = room(Penalty::Pause, Some(rate), None);
