@@ -23,6 +23,7 @@ pub fn text(plan: &Plan, ran: &Ran) -> String {
             _ => swarm(plan, &ran.tally, &mut text),
         }
     }
+    row(&mut text, "trace", &format!("{:016x} (every run of the same worlds has the same)", ran.tally.hash));
     ending(plan, &ran.ending, &mut text);
     text
 }

@@ -27,6 +27,8 @@ pub struct Tally {
     pub troubles: Troubles,
     pub knocks: u64,
     pub load: Option<LoadTally>,
+    /// Of all of them, in order.
+    pub hash: u64,
 }
 
 /// Load testers in sum.
@@ -58,6 +60,7 @@ impl Tally {
             troubles: Troubles::default(),
             knocks: 0,
             load: None,
+            hash: 0,
         }
     }
 
@@ -71,6 +74,7 @@ impl Tally {
             self.queued = self.queued.max(stretch.queued);
         }
         self.accepted += outcome.accepted;
+        self.hash = self.hash.rotate_left(1) ^ outcome.hash;
         add_counts(&mut self.closed, &outcome.closed);
         add_counts(&mut self.refused, &outcome.refused);
         self.bans += outcome.bans;
