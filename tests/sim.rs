@@ -22,7 +22,19 @@ const FOUND: [(u64, &str); 5] = [
     ),
 ];
 
+/// Says which world it was, should one panic.
+struct Replay(u64);
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("replay: peer-relay sim --seed {}", self.0);
+        }
+    }
+}
+
 fn run(seed: u64) -> Outcome {
+    let _replay = Replay(seed);
     World::new(Setup::draw(seed, &Wishes::default()), Trace::new()).run()
 }
 
@@ -105,6 +117,17 @@ fn two_runs_of_a_seed_are_the_same_and_no_two_seeds_are() {
         assert_eq!((first.lasted, first.accepted), (second.lasted, second.accepted), "seed {seed}");
         assert!(hashes.insert(first.hash), "seed {seed} is another's twin");
     }
+}
+
+/// The number in the README, which a release build printed. Whoever changes what the relay does, or when, changes it:
+/// then that is run again.
+#[test]
+fn a_seed_is_the_same_world_in_this_build_as_in_a_release_build() {
+    let readme = include_str!("../README.md");
+    let told = readme.lines().find_map(|line| line.trim().strip_prefix("trace         ")).unwrap();
+    let wishes = Wishes { profile: Some(Profile::HfRadio), peers: Some(20), duration: None };
+    let hash = World::new(Setup::draw(1, &wishes), Trace::new()).run().hash;
+    assert_eq!(told.split(' ').next(), Some(format!("{hash:016x}").as_str()));
 }
 
 #[test]

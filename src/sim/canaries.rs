@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::broken::Promise;
@@ -55,6 +56,9 @@ enum Canary {
     ResetAtTheEnd,
     NeverEndABan,
     LetTooManyIn,
+    CloseWithoutWaiting,
+    PauseTooLong,
+    SlowToWrite,
 }
 
 /// A protocol that does what it should not.
@@ -240,6 +244,9 @@ impl Stack for Warped {
     }
 
     fn write(&mut self, stream: &mut SimStream, parts: &[Part<'_>]) -> io::Result<usize> {
+        if self.canary == Canary::SlowToWrite && !self.is_time(6) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let written = self.stack.write(stream, parts);
         let conn = stream.conn();
         self.stuck.retain(|&other| other != conn);
@@ -254,6 +261,9 @@ impl Stack for Warped {
     }
 
     fn shutdown(&mut self, stream: &mut SimStream) -> io::Result<()> {
+        if self.canary == Canary::CloseWithoutWaiting {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
         self.stack.shutdown(stream)
     }
 
@@ -305,6 +315,11 @@ fn believed(canary: Canary, limits: Limits) -> Limits {
         Canary::IgnoreTheMemoryLimit => Limits { retained_max_bytes: usize::MAX, ..limits },
         Canary::ForgetADeadline => Limits { frame_timeout: long, idle_timeout: None, ..limits },
         Canary::NeverEndABan => Limits { ban_time: long, ..limits },
+        Canary::PauseTooLong => Limits {
+            rate_messages: limits.rate_messages.map(|rate| rate.min(NonZeroU64::MIN)),
+            rate_bytes: limits.rate_bytes.map(|rate| rate.min(NonZeroU64::MIN)),
+            ..limits
+        },
         Canary::LetTooManyIn => Limits { max_peers: 10_000, max_peers_per_ip: None, ..limits },
         _ => limits,
     }
@@ -396,6 +411,9 @@ canaries! {
     one_that_resets_at_the_end_is_caught: ResetAtTheEnd breaks Delivery | Cause;
     one_that_never_ends_a_ban_is_caught: NeverEndABan breaks Bans;
     one_that_lets_too_many_in_is_caught: LetTooManyIn breaks Limits;
+    one_that_closes_without_waiting_is_caught: CloseWithoutWaiting breaks Delivery;
+    one_that_pauses_for_too_long_is_caught: PauseTooLong breaks Service;
+    one_that_is_slow_to_write_is_caught: SlowToWrite breaks Service;
 }
 
 #[test]

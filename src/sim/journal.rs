@@ -25,6 +25,10 @@ pub enum Deed {
     Wrote(Conn, Bytes),
     /// A read or a write told it that the connection has failed.
     Failed(Conn),
+    /// It was told that there will be no more bytes than there are.
+    HungUp(Conn),
+    /// A call was interrupted.
+    Interrupted(Conn),
     /// It will write no more.
     Shut(Conn),
     /// It gave the connection up, in order.
@@ -42,6 +46,11 @@ pub struct Journal {
 impl Journal {
     pub(super) fn note(&mut self, deed: Deed) {
         self.deeds.push(deed);
+    }
+
+    /// Whether nothing was done but to wait.
+    pub fn is_idle(&self) -> bool {
+        self.deeds.iter().all(|deed| matches!(deed, Deed::Waited(_) | Deed::HungUp(_)))
     }
 
     /// In the order they were done.

@@ -71,8 +71,10 @@ pub struct LoadPart {
 pub enum Ending {
     /// Everybody leaves.
     EverybodyLeaves,
-    /// The relay is told to end.
+    /// The relay is told to end, when everybody has everything.
     Shutdown,
+    /// The same, in the middle of everything.
+    InTheMiddle,
 }
 
 /// What of a world is not left to its seed.
@@ -92,6 +94,8 @@ const PEERS: u32 = 20;
 /// less.
 const PLANNED: Duration = Duration::from_secs(60);
 const PLANNED_OVER_RADIO: Duration = Duration::from_secs(3600);
+/// Longer than any world that is drawn.
+const NEVER: Duration = Duration::from_secs(86_400);
 /// Payloads of a planned world, bytes: what people type, and what programs tell each other.
 const SIZES: std::ops::RangeInclusive<u32> = 32..=250;
 
@@ -160,7 +164,11 @@ impl Setup {
             open,
             calm: Duration::from_secs(3),
             talk_every: Duration::from_millis(if is_slow { 20_000 } else { 100 + rng.below(1500) }),
-            ending: if rng.below(4) == 0 { Ending::Shutdown } else { Ending::EverybodyLeaves },
+            ending: match rng.below(8) {
+                0 => Ending::Shutdown,
+                1 if !has_load => Ending::InTheMiddle,
+                _ => Ending::EverybodyLeaves,
+            },
         }
     }
 
@@ -217,7 +225,7 @@ fn limits(rng: &mut Rng) -> Limits {
         limits.rate_messages = NonZeroU64::new(any(&[20, 200]));
         limits.rate_bytes = NonZeroU64::new(any(&[0, 200_000]));
         limits.idle_timeout = None;
-        limits.frame_timeout = Duration::from_secs(600);
+        limits.frame_timeout = NEVER; // reading stops and goes on: how long a frame took is hard to say
     }
     limits.never_ban = vec!["10.9.0.0/16".parse().expect("a net")];
     limits
@@ -225,7 +233,7 @@ fn limits(rng: &mut Rng) -> Limits {
 
 /// The load tester's peers come once and stay: they need places, may be silent, and may have much queued.
 fn make_room(limits: &mut Limits) {
-    (limits.max_peers, limits.max_peers_per_ip, limits.idle_timeout) = (1000, None, None);
+    (limits.max_peers, limits.max_peers_per_ip, limits.idle_timeout) = (100_000, None, None);
     (limits.rate_messages, limits.rate_bytes) = (None, None);
     limits.queue_soft_bytes = limits.queue_soft_bytes.max(1_000_000);
     limits.queue_hard_bytes = limits.queue_hard_bytes.max(2_000_000);
@@ -234,7 +242,7 @@ fn make_room(limits: &mut Limits) {
 
 /// Over short wave a frame takes minutes, and so does silence; a long queue would take days.
 fn have_patience(limits: &mut Limits) {
-    (limits.frame_timeout, limits.idle_timeout) = (Duration::from_secs(600), None);
+    (limits.frame_timeout, limits.idle_timeout) = (limits.frame_timeout.max(Duration::from_secs(600)), None);
     limits.decoder.max_payload = limits.decoder.max_payload.min(1000);
     limits.queue_hard_bytes = limits.queue_hard_bytes.min(50_000);
     limits.queue_soft_bytes = limits.queue_hard_bytes / 2;

@@ -23,8 +23,7 @@ pub fn text(plan: &Plan, ran: &Ran) -> String {
             _ => swarm(plan, &ran.tally, &mut text),
         }
     }
-    row(&mut text, "trace", &format!("{:016x} (every run of the same worlds has the same)", ran.tally.hash));
-    ending(plan, &ran.ending, &mut text);
+    ending(plan, ran, &mut text);
     text
 }
 
@@ -147,9 +146,13 @@ fn faults(plan: &Plan, tally: &Tally) -> Vec<String> {
     Fault::ALL.into_iter().filter_map(told).collect()
 }
 
-fn ending(plan: &Plan, ending: &Ending, text: &mut String) {
-    match ending {
-        Ending::Whole => {}
+fn ending(plan: &Plan, ran: &Ran, text: &mut String) {
+    match &ran.ending {
+        Ending::Whole => {
+            let hash = ran.tally.hash;
+            row(text, "promises", "all kept, at every step");
+            row(text, "trace", &format!("{hash:016x} (every run of the same worlds has the same)"));
+        }
         Ending::Stopped { seed, at } => {
             let what = "what was under way counts as missing";
             row(text, "stopped", &format!("by a signal, seed {seed} at {}; {what}", moment(*at)));

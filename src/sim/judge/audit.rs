@@ -7,7 +7,6 @@ use super::party::State;
 use super::{Judge, Party, Streams};
 use crate::protocol::Protocol;
 use crate::relay::{Limits, Relay};
-use crate::server::LINGER;
 use crate::sim::broken::{Broken, Promise};
 use crate::sim::packet::Conn;
 use crate::sim::stack::SimStack;
@@ -18,6 +17,15 @@ use crate::wire::Part;
 const READ_A_TURN: u64 = 4;
 /// Turns that may pass beside those.
 const TURNS_TO_SPARE: u64 = 3;
+/// Beyond so many, whom a turn has not touched is looked at only every so many turns.
+const MANY: usize = 256;
+const SELDOM: u64 = 16;
+/// Bytes that are read in one turn at most: a megabyte is enough, and the last read may bring as much as any.
+const READ_MOST: u64 = (1 << 20) + (64 << 10);
+/// What one may hold more than the books of the judge know, bytes.
+const TO_SPARE: u64 = 100_000;
+/// How long whoever was sent our end may go on sending: the README's word.
+const LINGER: Duration = Duration::from_secs(2);
 /// Time passes within a turn on a slow host: nobody is late by less.
 const GRACE: Duration = Duration::from_millis(10);
 
@@ -50,6 +58,8 @@ struct Look<'a> {
 impl Judge {
     pub(super) fn audit<P: Protocol>(&mut self, relay: &Relay<P>, stack: &SimStack) -> Result<(), Broken> {
         self.check_totals(relay)?;
+        self.check_reasons(relay)?;
+        self.check_work()?;
         if let Some(difference) = self.bans.difference(self.now, relay.bans()) {
             return Err(Promise::Bans.broken(difference));
         }
@@ -62,12 +72,19 @@ impl Judge {
             turn: self.turn,
             unread_most: self.parties.len() as u64 / READ_A_TURN + TURNS_TO_SPARE,
         };
+        let sees_all = self.parties.len() <= MANY || look.new > 0 || self.turn.is_multiple_of(SELDOM);
         for (&conn, party) in &mut self.parties {
+            let is_touched = party.read_in == self.turn || party.written_in == self.turn;
+            if party.state == State::Heard && !sees_all && !is_touched {
+                collected += party.reader.collected() as u64;
+                continue;
+            }
             has_changed |= party.look_at_queue(relay, &self.streams);
             look.at_books(conn, party)?;
             look.at_queue(conn, party)?;
             look.at_leaving(conn, party)?;
             look.at_service(conn, party, stack)?;
+            look.at_writing(conn, party, stack)?;
             look.at_rate(conn, party)?;
             if party.state == State::Heard {
                 collected += party.reader.collected() as u64;
@@ -78,6 +95,7 @@ impl Judge {
             self.pinned = self.pinned_by_all();
         }
         self.held = self.pinned + collected;
+        self.check_cut()?;
         self.check_memory(relay, collected)
     }
 
@@ -92,8 +110,11 @@ impl Judge {
 
     /// Whether the server sleeps although somebody is ready, when nothing more is to be said to it.
     pub fn asleep(&self, stack: &SimStack) -> Result<(), Broken> {
+        if self.parties.len() > MANY && !self.turn.is_multiple_of(SELDOM) {
+            return Ok(());
+        }
         for (&conn, party) in &self.parties {
-            if party.is_to_be_read(&self.limits) && stack.is_known_readable(conn) {
+            if party.is_to_be_read(self.now) && stack.is_known_readable(conn) {
                 return Err(
                     Promise::Service.broken(format!("the loop sleeps, and {conn:?} has sent something"))
                 );
@@ -140,6 +161,41 @@ impl Judge {
         zero("bytes lie in the log", relay.log_len() as u64)?;
         zero("addresses are banned", relay.bans().len() as u64)?;
         zero("somebody waits for", relay.next_deadline().map_or(0, Instant::as_micros))
+    }
+
+    /// Whoever was closed gave reason to be closed for what the relay says.
+    fn check_reasons<P: Protocol>(&self, relay: &Relay<P>) -> Result<(), Broken> {
+        for (name, &count) in &relay.stats().closed {
+            let possible = self.possible.get(name).copied().unwrap_or(0);
+            if count > possible {
+                return Err(Promise::Law
+                    .broken(format!("{count} were closed for {name}, and {possible} may have been")));
+            }
+        }
+        Ok(())
+    }
+
+    /// No turn takes longer than it may.
+    fn check_work(&self) -> Result<(), Broken> {
+        if self.turn_read > READ_MOST {
+            return Err(Promise::Service.broken(format!("{} bytes were read in one turn", self.turn_read)));
+        }
+        Ok(())
+    }
+
+    /// Those who hold most go first, and no more of them than must.
+    fn check_cut(&self) -> Result<(), Broken> {
+        let Some(&least) = self.cut.iter().min() else { return Ok(()) };
+        let holds = |party: &Party| party.held.pinned + party.reader.collected() as u64;
+        let heard = self.parties.values().filter(|party| party.state == State::Heard);
+        let most = heard.map(holds).max().unwrap_or(0);
+        if least + TO_SPARE < most / 2 {
+            let how = format!(
+                "somebody who held {least} bytes at most was cut off, and one who holds {most} was not"
+            );
+            return Err(Promise::Cause.broken(how));
+        }
+        Ok(())
     }
 
     fn check_totals<P: Protocol>(&self, relay: &Relay<P>) -> Result<(), Broken> {
@@ -194,10 +250,8 @@ impl Look<'_> {
             State::Heard | State::Ending(..) => {}
         }
         let waiting = party.waiting(self.streams);
-        // when whoever was held back is cut off for its silence, nobody else knows to the turn
         let unsent = party.held.unsent;
-        let may_be_less = party.was_held_back && unsent <= waiting;
-        if unsent != waiting && !may_be_less {
+        if unsent != waiting {
             let how = format!("{conn:?} is due {waiting} bytes more, and {unsent} are queued for it");
             return Err(Promise::Accounts.broken(how));
         }
@@ -225,8 +279,8 @@ impl Look<'_> {
         };
         let span = self.limits.queue_soft_time;
         let is_late = party.over_soft.is_some_and(|since| self.now > since + span + GRACE);
-        // whoever is leaving has its own time, and whoever hung up while it was not read may be leaving
-        if is_late && party.state == State::Heard && !party.was_held_back {
+        // whoever is leaving has its own time
+        if is_late && party.state == State::Heard {
             return Err(
                 Promise::Deadlines.broken(format!("{conn:?} pins {shared} bytes for longer than {span:?}"))
             );
@@ -236,12 +290,26 @@ impl Look<'_> {
 
     /// Whoever can be read was read lately.
     fn at_service(&self, conn: Conn, party: &mut Party, stack: &SimStack) -> Result<(), Broken> {
-        let is_waiting = party.is_to_be_read(self.limits) && stack.is_known_readable(conn);
+        let is_waiting = party.is_to_be_read(self.now) && stack.is_known_readable(conn);
         let was_read = party.read_in == self.turn;
         party.unread_turns = if is_waiting && !was_read { party.unread_turns + 1 } else { 0 };
         if party.unread_turns > self.unread_most {
             return Err(
                 Promise::Service.broken(format!("{conn:?} was not read for {} turns", self.unread_most))
+            );
+        }
+        Ok(())
+    }
+
+    /// Whoever takes what it is due is written to.
+    fn at_writing(&self, conn: Conn, party: &mut Party, stack: &SimStack) -> Result<(), Broken> {
+        let may_be_owed = matches!(party.state, State::Heard | State::Ending(..));
+        let is_waiting = may_be_owed && party.held.unsent > 0 && stack.is_known_writable(conn);
+        let was_written = party.written_in == self.turn;
+        party.unwritten_turns = if is_waiting && !was_written { party.unwritten_turns + 1 } else { 0 };
+        if party.unwritten_turns > TURNS_TO_SPARE {
+            return Err(
+                Promise::Service.broken(format!("{conn:?} was not written to for {TURNS_TO_SPARE} turns"))
             );
         }
         Ok(())

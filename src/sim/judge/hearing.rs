@@ -24,6 +24,7 @@ impl Judge {
             return Err(Promise::Places.broken(format!("{conn:?} is read and is not there")));
         };
         party.read_in = self.turn;
+        self.turn_read += bytes.len() as u64;
         match party.state {
             State::Lingering(_) => return Ok(()),
             State::Heard => {}
@@ -51,6 +52,7 @@ impl Judge {
             return Err(Promise::Places.broken(format!("{conn:?} is read and is not there")));
         };
         party.read_in = self.turn;
+        party.is_drained = true;
         party.end(Cause::Eof, self.now, &self.streams);
         Ok(())
     }
@@ -88,11 +90,15 @@ impl Judge {
         }
         findings.into_iter().for_each(|(finding, end)| self.found(conn, finding, end));
         if let Some(party) = self.parties.get_mut(&conn) {
+            party.paused_until = party.rates.paused_until(self.now);
             party.note_answers();
         }
     }
 
     fn found(&mut self, conn: Conn, finding: Finding, end: u64) {
+        if let (Some(party), Some(len)) = (self.parties.get_mut(&conn), finding.costs()) {
+            party.rates.take(self.now, len);
+        }
         match (offence_of(&finding), finding) {
             (None, Finding::Frame(bytes)) => self.framed(conn, bytes, end),
             (Some(offence), _) => self.offended(conn, offence),
@@ -107,6 +113,7 @@ impl Judge {
         let Some(party) = self.parties.get_mut(&conn) else { return };
         self.totals.frames += 1;
         party.frames += 1;
+        party.rates.take(self.now, bytes.len() as u64);
         let name: [u8; 12] = bytes[4..16].try_into().expect("12 bytes of a header");
         if name == Command::PING.to_bytes() {
             if bytes.len() - HEADER <= LONGEST_PING && party.state == State::Heard {
@@ -188,6 +195,6 @@ fn offence_of(finding: &Finding) -> Option<Offence> {
         Finding::Magic => Some(Offence::Magic),
         Finding::Oversize => Some(Offence::Oversize),
         Finding::Command => Some(Offence::Command),
-        Finding::Checksum => Some(Offence::Checksum),
+        Finding::Checksum(_) => Some(Offence::Checksum),
     }
 }

@@ -1,8 +1,10 @@
 //! Who is let in, who is sent away, and whether there was a cause.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use super::party::{Cause, State, has_rates};
+use super::party::{Cause, State};
 use super::{Judge, Orderly, Party};
 use crate::protocol::Token;
 use crate::relay::AddressKey;
@@ -12,6 +14,8 @@ use crate::sim::packet::Conn;
 /// What a connection that is held costs beside its bytes, generously, bytes: entries of queues, and buffers that
 /// grow by doubling.
 const OVERHEAD: u64 = 4096;
+/// How long whoever was sent our end may go on sending: the README's word.
+const LINGER: Duration = Duration::from_secs(2);
 
 impl Judge {
     /// The relay let somebody in.
@@ -37,6 +41,9 @@ impl Judge {
         self.look_for_cause(conn)?;
         if let Some(party) = self.parties.get_mut(&conn) {
             party.end(Cause::Shutdown, self.now, &self.streams);
+            if let State::Ending(cause, _) = party.state {
+                party.lingers_for = Some(cause);
+            }
             party.state = State::Lingering(self.now);
         }
         Ok(())
@@ -57,8 +64,11 @@ impl Judge {
         self.places.remove(&party.token.0);
         if let Some(count) = self.per_address.get_mut(&party.key) {
             *count -= 1;
+            if *count == 0 {
+                self.per_address.remove(&party.key);
+            }
         }
-        self.per_address.retain(|_, count| *count > 0);
+        self.note_reasons(&party);
         party.end(Cause::Failed, self.now, &self.streams);
         if !party.is_over && !party.has_failed {
             self.left.insert(conn, party);
@@ -90,7 +100,7 @@ impl Judge {
     }
 
     /// Whoever is sent away has given a cause, and has what it was owed if it goes in order.
-    fn look_for_cause(&self, conn: Conn) -> Result<(), Broken> {
+    fn look_for_cause(&mut self, conn: Conn) -> Result<(), Broken> {
         let Some(party) = self.parties.get(&conn) else { return Ok(()) };
         match party.state {
             State::Lingering(_) => return Ok(()),
@@ -110,6 +120,11 @@ impl Judge {
             State::Heard => {}
         }
         match self.may_be_cut(party) {
+            Some(Cause::Memory) => {
+                let holds = party.holds_at_most(&self.streams);
+                self.cut.push(holds);
+                Ok(())
+            }
             Some(_) => Ok(()),
             None => {
                 let queued = party.pins_at_most(&self.streams);
@@ -117,6 +132,18 @@ impl Judge {
                     .broken(format!("{conn:?} is sent away; at most {queued} bytes are queued for it")))
             }
         }
+    }
+
+    /// What it may have been closed for.
+    fn note_reasons(&mut self, party: &Party) {
+        let by_state = match party.state {
+            State::Ending(cause, _) | State::Gone(cause) => cause.reasons(),
+            State::Lingering(_) => party.lingers_for.map_or(&[][..], Cause::reasons),
+            State::Heard => &["queue-soft", "queue-hard", "memory", "eof", "idle-timeout"],
+        };
+        let may_always_be = ["reset", "timeout", "drain", "queue-soft", "queue-hard", "memory"];
+        let names: BTreeSet<&'static str> = by_state.iter().copied().chain(may_always_be).collect();
+        names.into_iter().for_each(|name| *self.possible.entry(name).or_default() += 1);
     }
 
     /// A reset destroys what was sent last: whoever is owed an end in order gets one. Whoever is banned does not.
@@ -131,6 +158,14 @@ impl Judge {
         match (party.state, how) {
             (_, Orderly::No) if is_owed => {
                 Err(Promise::Delivery.broken(format!("{conn:?} is reset, and was to be closed in order")))
+            }
+            (State::Ending(cause, _), Orderly::Yes) if !party.is_drained => {
+                let how = format!("{conn:?} is closed for {cause} before its own end was read");
+                Err(Promise::Delivery.broken(how))
+            }
+            (State::Lingering(since), Orderly::Yes) if !party.is_drained && self.now < since + LINGER => {
+                Err(Promise::Delivery
+                    .broken(format!("{conn:?} was to have {LINGER:?} to end, and is closed before")))
             }
             (State::Gone(cause), Orderly::Yes) => {
                 Err(Promise::Law.broken(format!("{conn:?} is closed in order, and is to go for {cause}")))
@@ -151,9 +186,10 @@ impl Judge {
         // within a turn more may have been held than at its end; what is collected grows by doubling
         let turn = self.streams.bytes() - self.turn_begins.1 + self.turn_bytes;
         let most = 2 * self.held + 4 * turn + OVERHEAD * self.parties.len() as u64;
-        if most > limits.retained_max_bytes as u64 {
+        let holds = party.holds_at_most(&self.streams);
+        if most > limits.retained_max_bytes as u64 && holds > 0 {
             return Some(Cause::Memory);
         }
-        (party.was_held_back || has_rates(limits)).then_some(Cause::HeldBack)
+        None
     }
 }

@@ -9,6 +9,7 @@ mod bans;
 mod hearing;
 mod leaving;
 mod party;
+mod rates;
 mod reader;
 mod streams;
 
@@ -55,6 +56,12 @@ pub struct Judge {
     turn_begins: (u64, u64),
     /// Bytes read, and bytes of answers, in this turn.
     turn_bytes: u64,
+    /// Bytes read in this turn, of whoever.
+    turn_read: u64,
+    /// Whoever was cut off in this turn for no fault of its own, and what it may have held.
+    cut: Vec<u64>,
+    /// How many may have been closed for each reason.
+    possible: BTreeMap<&'static str, u64>,
     /// Everything read in this turn is judged, and who is too late as well.
     has_heard: bool,
     is_shutting_down: bool,
@@ -108,6 +115,9 @@ impl Judge {
             turn: 0,
             turn_begins: (0, 0),
             turn_bytes: 0,
+            turn_read: 0,
+            cut: Vec::new(),
+            possible: BTreeMap::new(),
             has_heard: false,
             is_shutting_down: false,
             pinned: 0,
@@ -127,6 +137,8 @@ impl Judge {
         self.turn += 1;
         self.turn_begins = (self.streams.end(), self.streams.bytes());
         self.turn_bytes = 0;
+        self.turn_read = 0;
+        self.cut.clear();
         self.has_heard = false;
         journal.deeds().iter().try_for_each(|deed| self.deed(deed))?;
         self.heard_all();
@@ -194,18 +206,29 @@ impl Judge {
 
     /// Bytes that wait or are on their way, for all receivers together.
     pub fn under_way(&self) -> u64 {
-        let lacks = |party: &Party| party.due(&self.streams) - party.came.bytes;
+        let lacks = |party: &Party| party.due(&self.streams).saturating_sub(party.came.bytes);
         self.parties.values().filter(|party| !party.is_over).map(lacks).sum()
     }
 
-    /// What a connection that is heard is due, and what has come of it.
+    /// Nobody has an end of this connection any more.
+    pub fn forget_departures(&mut self, conn: Conn) {
+        self.departures.remove(&conn);
+    }
+
+    /// What a connection that is heard is due and has not got, and what it has sent that was not read.
     pub fn owed(&self, conn: Conn) -> Option<(u64, u64)> {
         let party = self.parties.get(&conn).filter(|party| party.state == State::Heard);
-        party.map(|party| (party.due(&self.streams), party.came.bytes))
+        let sent = self.departures.get(&conn).map_or(0, |&(sent, _)| sent);
+        party.map(|party| {
+            let due = party.due(&self.streams).saturating_sub(party.came.bytes);
+            (due, sent.saturating_sub(party.reader.read))
+        })
     }
 
     fn deed(&mut self, deed: &Deed) -> Result<(), Broken> {
-        if !matches!(deed, Deed::Waited(_) | Deed::Read(..) | Deed::ReadEnd(_) | Deed::Failed(_)) {
+        if !matches!(deed, Deed::Waited(_) | Deed::Read(..) | Deed::ReadEnd(_) | Deed::Failed(_))
+            && !matches!(deed, Deed::Interrupted(_) | Deed::HungUp(_))
+        {
             self.heard_all();
         }
         match deed {
@@ -218,6 +241,16 @@ impl Judge {
             Deed::Failed(conn) => {
                 if let Some(party) = self.parties.get_mut(conn) {
                     party.has_failed = true;
+                }
+            }
+            Deed::HungUp(conn) => {
+                if let Some(party) = self.parties.get_mut(conn).filter(|party| party.state == State::Heard) {
+                    party.hung_up.get_or_insert(self.now);
+                }
+            }
+            Deed::Interrupted(conn) => {
+                if let Some(party) = self.parties.get_mut(conn) {
+                    (party.read_in, party.written_in) = (self.turn, self.turn);
                 }
             }
             Deed::Shut(conn) => return self.shut(*conn),
@@ -240,6 +273,7 @@ impl Judge {
         self.streams
             .follow(conn, &party.replies, &mut party.written, upto, bytes, |_| {})
             .map_err(|mismatch| wrong(conn, &mismatch, "was written to"))?;
+        party.written_in = self.turn;
         party.note_taken(self.now);
         Ok(())
     }

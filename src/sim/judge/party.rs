@@ -3,13 +3,18 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::audit::Held;
+use super::rates::Rates;
 use super::reader::Reader;
 use super::streams::{Cursor, Replies, Streams};
 use crate::protocol::{Offence, Token};
 use crate::relay::{AddressKey, Limits, REPLIES_WAITING_MAX};
 use crate::time::Instant;
+
+/// A pause ends with a turn, and turns take time on a slow host.
+const PAUSE_GRACE: Duration = Duration::from_millis(10);
 
 /// A connection that was let in.
 #[derive(Debug)]
@@ -41,8 +46,19 @@ pub struct Party {
     pub has_failed: bool,
     /// It has so many answers waiting that it is not read.
     pub is_held_back: bool,
-    /// It was, once: when it is to be cut off for its silence is nobody's business but the relay's.
-    pub was_held_back: bool,
+    /// When it was heard that it will send no more than is on its way.
+    pub hung_up: Option<Instant>,
+    /// Why we have sent our end, if we have.
+    pub lingers_for: Option<Cause>,
+    /// It has read its end.
+    pub is_drained: bool,
+    /// What it may say.
+    pub rates: Rates,
+    /// It is over its rate until then.
+    pub paused_until: Option<Instant>,
+    /// Turns since it could be written to and was not, and the turn it was in last.
+    pub unwritten_turns: u64,
+    pub written_in: u64,
     /// Most bytes of answers in one turn.
     pub reply_batch: u64,
     /// Valid frames.
@@ -88,7 +104,6 @@ pub enum Cause {
     Shutdown,
     Slow,
     Memory,
-    HeldBack,
 }
 
 impl Party {
@@ -113,7 +128,13 @@ impl Party {
             unfinished_since: None,
             has_failed: false,
             is_held_back: false,
-            was_held_back: false,
+            hung_up: None,
+            lingers_for: None,
+            is_drained: false,
+            rates: Rates::new(now, limits),
+            paused_until: None,
+            unwritten_turns: 0,
+            written_in: 0,
             reply_batch: 0,
             frames: 0,
             unread_turns: 0,
@@ -148,17 +169,17 @@ impl Party {
     /// Bytes it is due, since it was let in.
     pub fn due(&self, streams: &Streams) -> u64 {
         let bytes = self.upto.map_or(streams.bytes(), |(_, bytes)| bytes);
-        bytes - self.from_bytes - self.own_bytes + self.replies.bytes
+        (bytes + self.replies.bytes).saturating_sub(self.from_bytes + self.own_bytes)
     }
 
     /// Bytes of these that are still to be written.
     pub fn waiting(&self, streams: &Streams) -> u64 {
-        self.due(streams) - self.written.bytes
+        self.due(streams).saturating_sub(self.written.bytes)
     }
 
     /// Bytes of answers still to be written.
     pub fn replies_waiting(&self) -> u64 {
-        self.replies.bytes - self.written.reply_bytes
+        self.replies.bytes.saturating_sub(self.written.reply_bytes)
     }
 
     /// Bytes its queue may pin at most, by whole turns.
@@ -169,7 +190,6 @@ impl Party {
     /// It was read: has it too many answers waiting to be read on?
     pub fn note_answers(&mut self) {
         self.is_held_back = self.replies_waiting() > REPLIES_WAITING_MAX as u64;
-        self.was_held_back |= self.is_held_back;
     }
 
     /// It took answers: it is read again once none waits.
@@ -181,15 +201,34 @@ impl Party {
         }
     }
 
-    /// Whether it is to be read whenever it has sent something. Whoever has a rate may have to wait: the judge keeps
-    /// no buckets.
-    pub fn is_to_be_read(&self, limits: &Limits) -> bool {
-        self.state == State::Heard && !self.is_held_back && !has_rates(limits)
+    /// Whether it is to be read whenever it has sent something.
+    pub fn is_to_be_read(&self, now: Instant) -> bool {
+        match self.state {
+            State::Heard => {
+                !self.is_held_back && self.paused_until.is_none_or(|until| now > until + PAUSE_GRACE)
+            }
+            State::Lingering(_) => !self.is_drained,
+            State::Ending(..) | State::Gone(_) => false,
+        }
+    }
+
+    /// Bytes that sending it away could free at most: entries and buffers are generously counted.
+    pub fn holds_at_most(&self, streams: &Streams) -> u64 {
+        3 * self.pins_at_most(streams) + 3 * self.reader.unfinished() as u64
     }
 
     /// Why its time is up, if it is.
     pub fn timed_out(&self, now: Instant, limits: &Limits) -> Option<Cause> {
-        if self.state != State::Heard || has_rates(limits) {
+        if self.state != State::Heard {
+            return None;
+        }
+        // whoever has gone while it is not read is not waited for long
+        let gone = self.hung_up.map(|since| since + limits.drain).filter(|&end| end <= now);
+        let is_paused = |end: Instant| self.paused_until.is_some_and(|until| end < until);
+        if gone.is_some_and(|end| self.is_held_back || is_paused(end)) {
+            return Some(Cause::Eof);
+        }
+        if has_rates(limits) {
             return None;
         }
         // that a frame is not finished while nobody listens is not its fault; that it takes no answer is silence
@@ -213,6 +252,22 @@ pub fn has_rates(limits: &Limits) -> bool {
     limits.rate_messages.is_some() || limits.rate_bytes.is_some()
 }
 
+impl Cause {
+    /// What the relay may call it.
+    pub const fn reasons(self) -> &'static [&'static str] {
+        match self {
+            Self::Eof => &["eof"],
+            Self::Offence(_) => &["offence"],
+            Self::Banned(_) => &["banned", "address-banned"],
+            Self::AddressBanned => &["address-banned"],
+            Self::Opener => &["other-protocol"],
+            Self::FrameTimeout | Self::IdleTimeout => &["frame-timeout", "idle-timeout"],
+            Self::Shutdown => &["shutdown", "eof", "idle-timeout"],
+            Self::Failed | Self::Slow | Self::Memory => &["eof", "idle-timeout"],
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -226,7 +281,6 @@ impl fmt::Display for Cause {
             Self::Shutdown => f.write_str("the shutdown"),
             Self::Slow => f.write_str("its slowness"),
             Self::Memory => f.write_str("memory"),
-            Self::HeldBack => f.write_str("its answers"),
         }
     }
 }

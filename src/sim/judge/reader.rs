@@ -43,12 +43,23 @@ pub enum Finding {
     Oversize,
     /// A command that is none.
     Command,
-    /// A payload that is not what its header says.
-    Checksum,
+    /// A payload that is not what its header says, of a frame so long.
+    Checksum(u64),
 }
 
 /// Bytes of a header, and where its fields stand.
 const HEADER: usize = 24;
+
+impl Finding {
+    /// Bytes that count against the rate of whoever sent what is no frame: it was read and hashed, or its header was.
+    pub fn costs(&self) -> Option<u64> {
+        match self {
+            Self::Checksum(len) => Some(*len),
+            Self::Command => Some(HEADER as u64),
+            Self::Frame(_) | Self::Magic | Self::Oversize => None,
+        }
+    }
+}
 
 impl Reader {
     /// A stream from its first byte.
@@ -148,7 +159,7 @@ impl Reader {
         self.passed += 1;
         if !is_right {
             self.dropped += len as u64;
-            return Some(Finding::Checksum);
+            return Some(Finding::Checksum(len as u64));
         }
         self.gap = 0;
         self.framed += len as u64;
@@ -237,7 +248,9 @@ mod tests {
                         Err(DecodeError::Magic { .. }) => Finding::Magic,
                         Err(DecodeError::Oversize { .. }) => Finding::Oversize,
                         Err(DecodeError::Command { .. }) => Finding::Command,
-                        Err(DecodeError::Checksum { .. }) => Finding::Checksum,
+                        Err(DecodeError::Checksum { header, .. }) => {
+                            Finding::Checksum(header.frame_len() as u64)
+                        }
                     });
                     if matches!(theirs.last(), Some(Finding::Magic | Finding::Oversize)) {
                         break;

@@ -36,9 +36,13 @@ impl Script {
         self.cue(moves, 20, 300)
     }
 
-    /// Pings as long as are answered, and no answer is read.
+    /// Pings as long as are answered, and no answer is read; but now and then it relents, or hangs up.
     pub(super) fn ping(&mut self, scene: &Scene) -> Cue {
-        let mut moves = vec![Move::Read(0)];
+        if self.is_one_in(100) {
+            return self.cue(vec![Move::Finish], 10, 3000);
+        }
+        let some = if self.step.is_multiple_of(25) { 300_000 } else { 0 };
+        let mut moves = vec![Move::Read(some)];
         if scene.unsent < 10 * Header::LEN {
             moves.extend((0..60).map(|_| Move::Say(self.named(Command::PING, 1000))));
         }

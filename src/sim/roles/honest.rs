@@ -17,7 +17,11 @@ impl Script {
 
     fn saying(&mut self) -> bytes::Bytes {
         match self.rng.below(12) {
-            0 => self.named(Command::PING, 8),
+            0 => {
+                // the longest that is answered, and one byte more
+                let length = [8, 8, 8, 1024, 1025][self.rng.below(5) as usize];
+                self.named(Command::PING, length)
+            }
             1 => self.named(Command::PONG, 8),
             _ => self.any_frame(),
         }

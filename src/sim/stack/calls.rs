@@ -30,9 +30,9 @@ impl Stack for SimStack {
         if std::mem::replace(&mut self.has_waited, true) && self.faults.strikes(Fault::SlowHost) {
             self.now = self.now + Duration::from_micros(self.faults.below(SLOW) as u64);
         }
+        self.note(Deed::Waited(self.now));
         self.say(ready);
         self.make_noise(ready);
-        self.note(Deed::Waited(self.now));
         Ok(self.now)
     }
 
@@ -91,6 +91,7 @@ impl Stack for SimStack {
 
     fn read(&mut self, stream: &mut SimStream, into: &mut [u8]) -> io::Result<usize> {
         if self.faults.strikes(Fault::Interrupted) {
+            self.note(Deed::Interrupted(stream.conn()));
             return Err(io::ErrorKind::Interrupted.into());
         }
         let read = self.read_some(stream, into);
@@ -108,6 +109,7 @@ impl Stack for SimStack {
 
     fn write(&mut self, stream: &mut SimStream, parts: &[Part<'_>]) -> io::Result<usize> {
         if self.faults.strikes(Fault::Interrupted) {
+            self.note(Deed::Interrupted(stream.conn()));
             return Err(io::ErrorKind::Interrupted.into());
         }
         match self.write_some(stream, parts) {

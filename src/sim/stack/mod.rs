@@ -250,7 +250,11 @@ impl SimStack {
         for conn in std::mem::take(&mut self.news) {
             let Some(end) = self.end_mut(conn) else { continue };
             end.told.is_listed = false;
+            let ends = end.told.has_ended;
             end.told.say(ready);
+            if ends {
+                self.note(Deed::HungUp(conn));
+            }
         }
     }
 

@@ -127,11 +127,12 @@ impl<S: Subject> World<S> {
     /// Nobody has an end of such a connection, and nothing is under way.
     pub(super) fn forget_ways(&mut self) {
         let (now, server, crowd) = (self.now, self.subject.stack(), &mut self.crowd);
-        let troubles = &mut self.troubles;
+        let (troubles, judge) = (&mut self.troubles, &mut self.judge);
         self.ways.retain(|&conn, way| {
             let is_held = server.has(conn) || crowd.stack().has(conn) || Host::of(conn) == Host::Load;
             let stays = is_held || !way.to_server.is_idle(now) || !way.to_client.is_idle(now);
             if !stays {
+                judge.forget_departures(conn);
                 troubles.add(way.troubles());
             }
             stays

@@ -20,6 +20,7 @@ pub struct Course {
     /// The act ends then, or must have come to its end by then.
     until: Instant,
     is_over: bool,
+    is_calm: bool,
     broken: Option<Broken>,
     /// Honest peers that were there and had everything, since nobody says anything.
     served: BTreeSet<IpAddr>,
@@ -32,6 +33,7 @@ impl Course {
             act: Act::Open,
             until: Instant::START + setup.open,
             is_over: false,
+            is_calm: false,
             broken: None,
             served: BTreeSet::new(),
         }
@@ -42,9 +44,9 @@ impl Course {
         self.is_over
     }
 
-    /// Whether faults have stopped.
+    /// Whether faults have stopped, on every way there is and will be.
     pub fn is_calm(&self) -> bool {
-        self.act >= Act::Calm
+        self.is_calm
     }
 
     /// A promise was broken: that is the end.
@@ -64,9 +66,15 @@ impl<S: Subject> World<S> {
     pub(super) fn proceed(&mut self) -> Result<(), Broken> {
         let is_time = self.now >= self.course.until;
         match self.course.act {
+            Act::Open if is_time && self.setup.ending == Ending::InTheMiddle => {
+                self.shut_down();
+                self.course.act = Act::Leaving;
+                self.course.until = self.now + self.limit_of_leaving();
+            }
             Act::Open if is_time => {
                 let has_cast = !self.setup.cast.is_empty();
                 if has_cast {
+                    self.course.is_calm = true;
                     self.calm();
                 }
                 self.enter(Act::Calm, self.setup.calm);
@@ -110,8 +118,10 @@ impl<S: Subject> World<S> {
         for (role, from, conn) in self.crowd.honest() {
             let owed = conn.and_then(|conn| self.judge.owed(conn));
             match owed {
-                Some((due, came)) if due > came => {
-                    return Some(format!("{role} from {from} is due {due} bytes and has {came}"));
+                Some((due, said)) if due > 0 || said > 0 => {
+                    return Some(format!(
+                        "{role} from {from} is due {due} bytes more, and {said} of its own were not read"
+                    ));
                 }
                 Some(_) => {
                     self.course.served.insert(from);
@@ -156,13 +166,20 @@ impl<S: Subject> World<S> {
             return Err(Promise::Load.broken(how));
         }
         if self.setup.ending == Ending::Shutdown {
-            self.subject.shut_down();
-            self.judge.shuts_down();
-            self.turn_server_by(self.now);
+            self.shut_down();
         }
-        let limits = &self.setup.limits;
-        let bound = self.setup.convergence() + limits.drain + limits.ban_time + Duration::from_secs(30);
-        self.enter(Act::Leaving, bound);
+        self.enter(Act::Leaving, self.limit_of_leaving());
         Ok(())
+    }
+
+    fn shut_down(&mut self) {
+        self.subject.shut_down();
+        self.judge.shuts_down();
+        self.turn_server_by(self.now);
+    }
+
+    fn limit_of_leaving(&self) -> Duration {
+        let limits = &self.setup.limits;
+        self.setup.convergence() + limits.drain + limits.ban_time + Duration::from_secs(30)
     }
 }

@@ -17,6 +17,7 @@ use super::broken::{Broken, Promise};
 use super::crowd::Crowd;
 use super::faults::{Chances, Faults};
 use super::figures::Figures;
+use super::journal::Journal;
 use super::judge::Judge;
 use super::link::Troubles;
 use super::outcome::Outcome;
@@ -45,8 +46,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const FORGET_EVERY: u64 = 64;
 /// Most microseconds between a readiness and the turn it brings.
 const LAG: u64 = 60;
-/// Turns that a world may take: beyond it something goes round in circles.
-const TURNS_MOST: u64 = 200_000_000;
+/// Turns in a row, within a millisecond each, in which nothing may be done.
+const IDLE_TURNS_MOST: u32 = 1000;
 
 /// A world, with whatever is tried in it.
 pub struct World<S> {
@@ -72,7 +73,9 @@ pub struct World<S> {
     trace: Trace,
     /// Packets that leave a host in a turn.
     outbox: Vec<Packet>,
-    turns: u64,
+    /// Turns in a row in which nothing was done, and when the last turn was.
+    idle_turns: u32,
+    turned_at: Instant,
     looks: u64,
     load_report: Option<crate::load::Report>,
 }
@@ -127,7 +130,8 @@ impl<S: Subject> World<S> {
             figures: Figures::new(),
             trace,
             outbox: Vec::new(),
-            turns: 0,
+            idle_turns: 0,
+            turned_at: Instant::START,
             looks: 0,
             load_report: None,
             rng,
@@ -236,8 +240,6 @@ impl<S: Subject> World<S> {
                 if self.looks.is_multiple_of(FORGET_EVERY) {
                     self.forget_ways();
                 }
-                self.figures.queued(self.now, self.judge.waiting());
-                self.figures.under_way(self.now, self.judge.under_way());
                 self.judge.overslept(self.now)?;
                 self.proceed()
             }
@@ -247,20 +249,34 @@ impl<S: Subject> World<S> {
     // turns
 
     fn turn_server(&mut self) -> Result<(), Broken> {
-        self.turns += 1;
-        if self.turns > TURNS_MOST {
-            return Err(Promise::Service.broken(format!("{TURNS_MOST} turns, and no end")));
-        }
         self.subject.stack_mut().begin_turn(self.now);
         if let Err(error) = self.subject.turn() {
             return Err(Promise::Service.broken(format!("the server's turn failed: {error}")));
         }
         let journal = self.subject.stack_mut().take_journal();
         journal.deeds().iter().for_each(|deed| self.trace.deed(self.now, deed));
+        self.look_for_circles(&journal)?;
         self.judge.turn(&journal, self.subject.relay(), self.subject.stack())?;
+        if !journal.is_idle() {
+            self.figures.queued(self.now, self.judge.waiting());
+            self.figures.under_way(self.now, self.judge.under_way());
+        }
         self.subject.forget_events();
         self.ship_from_server();
         self.plan_server_turn()
+    }
+
+    /// Turns that follow each other at once, with nothing done in them, are a loop that spins.
+    fn look_for_circles(&mut self, journal: &Journal) -> Result<(), Broken> {
+        let is_soon = self.now.since(self.turned_at) < Duration::from_millis(1);
+        self.turned_at = self.now;
+        self.idle_turns = if journal.is_idle() && is_soon { self.idle_turns + 1 } else { 0 };
+        if self.idle_turns > IDLE_TURNS_MOST {
+            return Err(
+                Promise::Service.broken(format!("{IDLE_TURNS_MOST} turns at once, and nothing is done"))
+            );
+        }
+        Ok(())
     }
 
     fn plan_server_turn(&mut self) -> Result<(), Broken> {
