@@ -1,5 +1,5 @@
 //! TCP as one host has it, in a world where nothing else is: packets in, packets out, and in between what
-//! [`Stack`] promises. Knows its own ends of connections; knows no link, no other host and no time but what it is
+//! [`Stack`](crate::server::Stack) promises. Knows its own ends of connections; knows no link, no other host and no time but what it is
 //! told.
 //!
 //! It is as unkind as the contract allows, as often as its [`Faults`] say.
