@@ -289,7 +289,7 @@ impl Stack for Warped {
 impl Caged {
     fn new(canary: Canary, stack: SimStack, setup: &Setup) -> Self {
         let limits = believed(canary, setup.limits.clone());
-        let relay = Relay::new(Bent { canary, frames: 0, kept: None }, setup.law.clone(), limits);
+        let relay = Relay::new(Bent { canary, frames: 0, kept: None }, setup.penalties.law(), limits);
         let stack = Warped {
             stack,
             canary,

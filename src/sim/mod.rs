@@ -39,7 +39,7 @@ pub use outcome::Outcome;
 pub use packet::{Conn, Packet, What};
 pub use profile::{Profile, UnknownProfile};
 pub use roles::Role;
-pub use setup::{Ending, LoadPart, Part, Setup, Wishes};
+pub use setup::{Ending, LoadPart, Part, Penalties, Setup, Wishes};
 pub use stack::{SimStack, SimStream};
 pub use trace::Trace;
 pub use world::World;

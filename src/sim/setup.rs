@@ -20,8 +20,8 @@ pub struct Setup {
     pub seed: u64,
     /// The relay's.
     pub limits: Limits,
-    /// The relay's.
-    pub law: Law,
+    /// What each offence costs there.
+    pub penalties: Penalties,
     /// Who comes.
     pub cast: Vec<Part>,
     /// The load tester, where it is there.
@@ -37,6 +37,10 @@ pub struct Setup {
     /// How it ends.
     pub ending: Ending,
 }
+
+/// What each offence costs, in the order of [`Offence::ALL`]: the judge's own table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Penalties([Penalty; Offence::ALL.len()]);
 
 /// Somebody's part.
 #[derive(Clone, Copy, Debug)]
@@ -118,7 +122,7 @@ impl Setup {
         Self {
             seed,
             limits: Limits::new(Network::PRIVATE.magic),
-            law: Law::of::<Flood>(),
+            penalties: Penalties::USUAL,
             cast: Vec::new(),
             load: Some(load),
             faults: Chances::default(),
@@ -132,7 +136,7 @@ impl Setup {
     /// Anybody, anything.
     fn swarm(seed: u64, wishes: &Wishes) -> Self {
         let mut rng = Rng::new(seed);
-        let law = law(&mut rng);
+        let penalties = Penalties::draw(&mut rng);
         let mut limits = limits(&mut rng);
         let has_load = rng.below(4) == 0;
         if has_load {
@@ -157,7 +161,7 @@ impl Setup {
         Self {
             seed,
             limits,
-            law,
+            penalties,
             cast,
             load,
             faults,
@@ -188,18 +192,37 @@ impl Setup {
     }
 }
 
-/// Some penalties other than the usual. Whoever is over its rate is paused: what it lost else, only the relay would
-/// know.
-fn law(rng: &mut Rng) -> Law {
-    let mut law = Law::of::<Flood>();
-    for offence in [Offence::Magic, Offence::Oversize, Offence::Command, Offence::Checksum] {
-        let allowed = crate::relay::allowed(offence);
-        let penalty = allowed[rng.below(allowed.len() as u64) as usize];
-        if rng.below(3) > 0 && penalty != Penalty::Pause {
-            law.set(offence, penalty).expect("it is allowed");
-        }
+impl Penalties {
+    /// As the README has them.
+    pub const USUAL: Self =
+        Self([Penalty::Ban, Penalty::Ban, Penalty::Ban, Penalty::Ban, Penalty::Pause, Penalty::Ban]);
+
+    /// What one costs.
+    pub const fn of(self, offence: Offence) -> Penalty {
+        self.0[offence as usize]
     }
-    law
+
+    /// The law as the relay is told it.
+    pub fn law(self) -> Law {
+        let mut law = Law::of::<Flood>();
+        for offence in Offence::ALL {
+            law.set(offence, self.of(offence)).expect("only what is allowed is drawn");
+        }
+        law
+    }
+
+    /// Some other than the usual. Whoever is over its rate is paused: what it lost else, only the relay would know.
+    fn draw(rng: &mut Rng) -> Self {
+        let mut penalties = Self::USUAL;
+        for offence in [Offence::Magic, Offence::Oversize, Offence::Command, Offence::Checksum] {
+            let allowed = crate::relay::allowed(offence);
+            let penalty = allowed[rng.below(allowed.len() as u64) as usize];
+            if rng.below(3) > 0 && penalty != Penalty::Pause {
+                penalties.0[offence as usize] = penalty;
+            }
+        }
+        penalties
+    }
 }
 
 /// Limits that are met within a world's short life.

@@ -23,7 +23,7 @@ const SELDOM: u64 = 16;
 /// Bytes that are read in one turn at most: a megabyte is enough, and the last read may bring as much as any.
 const READ_MOST: u64 = (1 << 20) + (64 << 10);
 /// What one may hold more than the books of the judge know, bytes.
-const TO_SPARE: u64 = 100_000;
+const TO_SPARE: u64 = 16_384;
 /// How long whoever was sent our end may go on sending: the README's word.
 const LINGER: Duration = Duration::from_secs(2);
 /// Time passes within a turn on a slow host: nobody is late by less.
@@ -221,8 +221,9 @@ impl Judge {
         Ok(())
     }
 
-    fn check_memory<P: Protocol>(&self, relay: &Relay<P>, collected: u64) -> Result<(), Broken> {
+    fn check_memory<P: Protocol>(&mut self, relay: &Relay<P>, collected: u64) -> Result<(), Broken> {
         let (counted, most) = (relay.retained_bytes() as u64, self.limits.retained_max_bytes as u64);
+        self.counted = counted;
         if self.held > counted {
             let how = format!("{} bytes are held ({collected} of frames), and {counted} counted", self.held);
             return Err(Promise::Accounts.broken(how));

@@ -32,6 +32,9 @@ impl Judge {
                 return Err(Promise::Law.broken(format!("{conn:?} is heard, and is to go for {cause}")));
             }
         }
+        if party.paused_until.is_some_and(|until| self.now < until) {
+            return Err(Promise::Limits.broken(format!("{conn:?} is read, and is over its rate")));
+        }
         if party.is_held_back {
             return Err(Promise::Limits.broken(format!("{conn:?} is read, and has answers waiting")));
         }
@@ -72,10 +75,10 @@ impl Judge {
     fn decode(&mut self, conn: Conn, bytes: &Bytes) {
         let Some(party) = self.parties.get_mut(&conn) else { return };
         let (skipped, passed) = (party.reader.skipped, party.reader.passed);
-        let law = &self.law;
+        let penalties = self.penalties;
         let mut findings = Vec::new();
         party.reader.read(bytes, |finding, end| {
-            let goes_on = offence_of(&finding).is_none_or(|offence| law.penalty(offence) == Penalty::Drop);
+            let goes_on = offence_of(&finding).is_none_or(|offence| penalties.of(offence) == Penalty::Drop);
             findings.push((finding, end));
             goes_on
         });
@@ -133,7 +136,7 @@ impl Judge {
         let Some(party) = self.parties.get_mut(&conn) else { return };
         let may_be_opening = offence == Offence::Magic && party.opening.is_some();
         let is_spared = is_never_banned(&self.limits.never_ban, party);
-        match self.law.penalty(offence) {
+        match self.penalties.of(offence) {
             Penalty::Drop => self.totals.dropped += 1,
             Penalty::Pause => {}
             Penalty::Ban if !is_spared && !may_be_opening => self.ban(conn, offence),

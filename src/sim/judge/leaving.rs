@@ -11,9 +11,8 @@ use crate::relay::AddressKey;
 use crate::sim::broken::{Broken, Promise};
 use crate::sim::packet::Conn;
 
-/// What a connection that is held costs beside its bytes, generously, bytes: entries of queues, and buffers that
-/// grow by doubling.
-const OVERHEAD: u64 = 4096;
+/// What is held beside bytes, within one turn, generously: entries of queues and their handles.
+const OVERHEAD: u64 = 65_536;
 /// How long whoever was sent our end may go on sending: the README's word.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -185,7 +184,7 @@ impl Judge {
         }
         // within a turn more may have been held than at its end; what is collected grows by doubling
         let turn = self.streams.bytes() - self.turn_begins.1 + self.turn_bytes;
-        let most = 2 * self.held + 4 * turn + OVERHEAD * self.parties.len() as u64;
+        let most = self.counted + 4 * turn + OVERHEAD;
         let holds = party.holds_at_most(&self.streams);
         if most > limits.retained_max_bytes as u64 && holds > 0 {
             return Some(Cause::Memory);

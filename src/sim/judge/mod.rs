@@ -21,9 +21,10 @@ use bytes::Bytes;
 use super::broken::{Broken, Promise};
 use super::journal::{Deed, Journal};
 use super::packet::Conn;
+use super::setup::Penalties;
 use super::stack::SimStack;
 use crate::protocol::Protocol;
-use crate::relay::{AddressKey, Law, Limits, Relay};
+use crate::relay::{AddressKey, Limits, Relay};
 use crate::time::Instant;
 use bans::Bans;
 use party::{Cause, Party, State};
@@ -35,7 +36,7 @@ const FORGET_EVERY: u64 = 256;
 /// The judge of one server.
 #[derive(Debug)]
 pub struct Judge {
-    law: Law,
+    penalties: Penalties,
     limits: Limits,
     parties: BTreeMap<Conn, Party>,
     /// Gone from the server, and what it wrote is still under way to them.
@@ -69,6 +70,8 @@ pub struct Judge {
     pinned: u64,
     /// These, and what it held of unfinished frames.
     held: u64,
+    /// What the relay itself counted then: never less than is held.
+    counted: u64,
     /// How many had left when that was found.
     looked_at: u64,
     deliveries: Vec<Delivery>,
@@ -97,11 +100,11 @@ pub struct Delivery {
 }
 
 impl Judge {
-    /// Of a relay with this law and these limits.
-    pub fn new(law: Law, limits: Limits) -> Self {
+    /// Of a relay with these penalties and these limits.
+    pub fn new(penalties: Penalties, limits: Limits) -> Self {
         Self {
             bans: Bans::new(limits.max_bans),
-            law,
+            penalties,
             limits,
             parties: BTreeMap::new(),
             left: BTreeMap::new(),
@@ -122,6 +125,7 @@ impl Judge {
             is_shutting_down: false,
             pinned: 0,
             held: 0,
+            counted: 0,
             looked_at: 0,
             deliveries: Vec::new(),
         }

@@ -99,7 +99,7 @@ enum Event {
 impl World<Server<SimStack, Flood>> {
     /// The world of a setup, with the relay as it is.
     pub fn new(setup: Setup, trace: Trace) -> Self {
-        let relay = Relay::new(Flood, setup.law.clone(), setup.limits.clone());
+        let relay = Relay::new(Flood, setup.penalties.law(), setup.limits.clone());
         Self::with(setup, trace, |stack| Server::new(stack, relay))
     }
 }
@@ -116,7 +116,7 @@ impl<S: Subject> World<S> {
             now: Instant::START,
             subject: subject(stack),
             server_at: Some(Instant::START),
-            judge: Judge::new(setup.law.clone(), setup.limits.clone()),
+            judge: Judge::new(setup.penalties, setup.limits.clone()),
             crowd: Crowd::new(client(Host::Crowd), RELAY.into()),
             crowd_at: None,
             load: setup.load.as_ref().map(|part| load(part, &setup)),
