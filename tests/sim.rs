@@ -11,10 +11,11 @@ const SEEDS: u64 = 320;
 
 /// Seeds that have found something, and what it was; so far always a fault of the worlds' or of their judge's. They
 /// are tried for ever.
-const FOUND: [(u64, &str); 5] = [
+const FOUND: [(u64, &str); 6] = [
     (77, "whoever is leaving may be over the soft limit for longer: it has the drain time"),
     (159, "a queue that falls below the soft limit within a turn and grows again begins its time anew"),
     (364, "more honest peers than places: somebody was never in the room"),
+    (906, "whoever stays may hold more than whoever was cut off for memory: it came later in the turn"),
     (1214, "over short wave a queue of megabytes takes days to arrive"),
     (
         4901,

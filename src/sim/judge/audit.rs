@@ -188,7 +188,9 @@ impl Judge {
         let Some(&least) = self.cut.iter().min() else { return Ok(()) };
         let holds = |party: &Party| party.held.pinned + party.reader.collected() as u64;
         let heard = self.parties.values().filter(|party| party.state == State::Heard);
-        let most = heard.map(holds).max().unwrap_or(0);
+        // what came in this turn may have come after that
+        let new = self.streams.bytes() - self.turn_begins.1 + self.turn_read;
+        let most = heard.map(holds).max().unwrap_or(0).saturating_sub(new);
         if least + TO_SPARE < most / 2 {
             let how = format!(
                 "somebody who held {least} bytes at most was cut off, and one who holds {most} was not"
