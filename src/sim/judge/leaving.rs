@@ -11,7 +11,9 @@ use crate::relay::AddressKey;
 use crate::sim::broken::{Broken, Promise};
 use crate::sim::packet::Conn;
 
-/// What is held beside bytes, within one turn, generously: entries of queues and their handles.
+/// What one queue's entries cost beside their bytes, generously, bytes.
+const ENTRIES: u64 = 4096;
+/// What is held beside bytes, within one turn, by all, generously: entries of queues and their handles.
 const OVERHEAD: u64 = 65_536;
 /// How long whoever was sent our end may go on sending: the README's word.
 const LINGER: Duration = Duration::from_secs(2);
@@ -102,8 +104,7 @@ impl Judge {
     fn look_for_cause(&mut self, conn: Conn) -> Result<(), Broken> {
         let Some(party) = self.parties.get(&conn) else { return Ok(()) };
         match party.state {
-            State::Lingering(_) => return Ok(()),
-            State::Gone(_) => return Ok(()),
+            State::Lingering(_) | State::Gone(_) => return Ok(()),
             _ if party.has_failed => return Ok(()),
             State::Ending(cause, since) => {
                 let waiting = party.waiting(&self.streams);
@@ -176,7 +177,7 @@ impl Judge {
     /// What may be the cause of cutting somebody off who broke no rule.
     fn may_be_cut(&self, party: &Party) -> Option<Cause> {
         let limits = &self.limits;
-        if party.pins_at_most(&self.streams) + OVERHEAD > limits.queue_hard_bytes as u64 {
+        if party.pins_at_most(&self.streams) + ENTRIES > limits.queue_hard_bytes as u64 {
             return Some(Cause::Slow);
         }
         if party.maybe_over_soft.is_some_and(|since| self.now >= since + limits.queue_soft_time) {

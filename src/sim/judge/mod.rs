@@ -1,5 +1,6 @@
 //! Whether the relay keeps its promises. Knows what the server read and wrote, and what it should have made of
-//! that; works everything out for itself, and believes the relay nothing.
+//! that, and works it out for itself. What it shares with the relay, and so cannot doubt, is how addresses are keyed
+//! and which first bytes are another protocol's.
 //!
 //! After each turn the judge goes through the server's journal: what was read it decodes anew and judges by the
 //! law, what was written it compares with what was due, and at the end it looks at everybody who is there.

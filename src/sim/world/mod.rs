@@ -40,7 +40,7 @@ use course::Course;
 const RELAY: ([u8; 4], u16) = ([127, 0, 0, 1], 7333);
 /// Who has a stack: the numbers of their connections tell them apart.
 const HOSTS: u32 = 3;
-/// How often somebody looks whether the server sleeps too long, and how much is queued.
+/// How often somebody looks whether the server sleeps too long, and whether the act is over.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Looks after which ways that nobody goes any more are forgotten.
 const FORGET_EVERY: u64 = 64;
