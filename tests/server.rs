@@ -13,8 +13,8 @@ use common::memory::{AcceptFailure, Client, Counts, MemoryNet, MemoryStack, clie
 use peer_relay::protocol::{Flood, Token};
 use peer_relay::relay::{Law, Limits, Relay};
 use peer_relay::server::{
-    ACCEPTS_PER_TURN, LINGER, LOG_ENOUGH_BYTES, READ_BYTES, READ_ENOUGH_BYTES, RETRY_AFTER, Readiness,
-    Server, WRITE_PARTS,
+    ACCEPTS_PER_TURN, LINGER, PEERS_PER_LOOK, READ_BYTES, READ_ENOUGH_BYTES, RETRY_AFTER, Readiness,
+    SEGMENT_BYTES, Server, WRITE_PARTS,
 };
 use peer_relay::time::Instant;
 use peer_relay::wire::{Command, Frame, Header, Network};
@@ -245,7 +245,7 @@ fn a_storm_of_newcomers_is_let_in_over_several_turns_without_waiting() {
     }
 }
 
-/// With eight firehoses ahead of it, a quiet peer's frame is behind eight reads of 64 KiB: two turns' logs.
+/// With eight firehoses ahead of it, a quiet peer's frame is behind eight reads, and each fills a turn's log.
 #[test]
 fn a_firehose_does_not_keep_others_from_being_read() {
     let mut house = House::new();
@@ -260,12 +260,11 @@ fn a_firehose_does_not_keep_others_from_being_read() {
         quiet.send(&word);
         let heard =
             |reader: &Client| senders(&reader.received()).iter().filter(|&&sender| sender == 99).count();
-        let reads_ahead = firehoses.len().div_ceil(LOG_ENOUGH_BYTES / READ_BYTES);
         let turns = (1..).find(|_| {
             house.turn();
             heard(&reader) == round as usize + 1
         });
-        assert!(turns.unwrap() <= reads_ahead + 1, "round {round}: {turns:?} turns");
+        assert!(turns.unwrap() <= firehoses.len() + 1, "round {round}: {turns:?} turns");
         assert!(firehoses.iter().all(|firehose| firehose.unsent() > 0), "all of them still busy");
     }
 }
@@ -328,21 +327,58 @@ fn however_often_room_is_said_a_turn_writes_once() {
     assert_eq!(slow.received_len(), 5 * WRITE_PARTS * 100);
 }
 
+/// One frame more would cost every write a second segment.
 #[test]
-fn once_the_log_is_long_the_unread_wait_and_are_first_in_the_next_turn() {
+fn a_log_is_one_segment_and_the_unread_wait_and_are_first_in_the_next_turn() {
     let mut house = House::new();
     house.net.set_pipe(1 << 20);
     let [reader] = house.guests();
     let writers: [Client; 6] = house.guests();
+    let frames_a_log = 70;
+    let len = SEGMENT_BYTES / frames_a_log;
     for (index, writer) in writers.iter().enumerate() {
-        writer.send(&(0..2).flat_map(|number| frame(index as u32, number, READ_BYTES)).collect::<Vec<_>>());
+        let all = (0..2 * frames_a_log as u32).flat_map(|number| frame(index as u32, number, len));
+        writer.send(&all.collect::<Vec<_>>());
     }
-    let reads_a_turn = LOG_ENOUGH_BYTES / READ_BYTES;
-    let order = [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5];
-    for turn in 1..=3 {
+    for turn in 1..=12 {
         house.turn();
-        assert_eq!(house.net.counts().read_bytes, turn * LOG_ENOUGH_BYTES);
-        assert_eq!(senders(&reader.received()), order[..turn * reads_a_turn]);
+        assert_eq!(reader.received_len(), turn * frames_a_log * len);
+        let order = (0..turn as u32).flat_map(|nth| vec![nth % 6; frames_a_log]);
+        assert!(senders(&reader.received()).into_iter().eq(order), "turn {turn}");
+    }
+}
+
+/// However the stream was cut: what has come of a frame already is part of the log it will be in.
+#[test]
+fn where_frames_are_long_a_log_is_as_many_segments_as_they_fill_well() {
+    for (len, frames_a_log) in [(16_408, 15), (8_216, 15), (32_792, 7), (4_120, 15), (40_000, 6)] {
+        let mut house = House::new();
+        house.net.set_pipe(4 << 20);
+        let [reader, writer] = house.guests();
+        let all: Vec<u8> = (0..5 * frames_a_log as u32).flat_map(|number| frame(1, number, len)).collect();
+        writer.send(&all);
+        for turn in 1..=5 {
+            house.turn();
+            assert_eq!(reader.received_len(), turn * frames_a_log * len, "frames of {len} B, turn {turn}");
+        }
+    }
+}
+
+/// Each write costs about as much as ten looks whether there is more to write.
+#[test]
+fn the_more_are_to_be_written_to_the_more_often_a_turn_looks_for_more_to_write() {
+    for (crowd, looks) in [(PEERS_PER_LOOK / 2 - 1, 0), (PEERS_PER_LOOK, 1), (5 * PEERS_PER_LOOK, 5)] {
+        let mut house = House::new();
+        let sender = house.guest();
+        let readers: Vec<Client> = (1..crowd).map(|_| house.guest()).collect();
+        let waits = house.net.counts().waits;
+        house.turn();
+        assert_eq!(house.net.counts().waits, waits + 1, "with nothing to write it does not look");
+        sender.send(&frame(1, 0, 100));
+        sender.send_at_wait(1 + looks, &frame(1, 1, 100));
+        house.turn();
+        assert_eq!(house.net.counts().waits, waits + 2 + looks, "{crowd} peers");
+        assert!(readers.iter().all(|reader| reader.received_len() == 200), "{crowd} peers: in one write");
     }
 }
 
@@ -350,6 +386,7 @@ fn once_the_log_is_long_the_unread_wait_and_are_first_in_the_next_turn() {
 #[test]
 fn a_turn_reads_so_much_and_no_more_and_the_unread_are_first_in_the_next() {
     let mut house = House::new();
+    house.net.set_pipe(READ_BYTES);
     let talkers: [Client; 40] = house.guests();
     let pongs = encoded("pong", &[7; READ_BYTES / 2 - Header::LEN]).repeat(2);
     talkers.iter().for_each(|talker| talker.send(&pongs.repeat(3))); // a third has room on the way

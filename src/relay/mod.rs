@@ -150,6 +150,11 @@ impl<P: Protocol> Relay<P> {
         self.room.read_limit(from)
     }
 
+    /// How many bytes of a frame a peer has sent that will lie in the log with others once it is whole.
+    pub fn begun(&self, from: Token) -> usize {
+        self.room.begun(from)
+    }
+
     /// When [`expired`](Self::expired) has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.room.next_deadline()

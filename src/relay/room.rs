@@ -22,6 +22,7 @@ use crate::deadlines::Deadlines;
 use crate::protocol::{Offence, Outbox, PeerId, Token};
 use crate::time::Instant;
 use crate::wire::frame::MAX_PAYLOAD;
+use crate::wire::turn_log::OWN_CHUNK_LEN;
 use crate::wire::{DecodeError, Frame, Header, Part, TurnLog};
 
 /// The peers, the law, and the turn's log.
@@ -171,6 +172,12 @@ impl Room {
 
     pub fn read_limit(&self, from: Token) -> usize {
         self.peers[from.index()].read_limit()
+    }
+
+    /// Bytes of an unfinished frame, unless it is so long that it will be a chunk of its own.
+    pub fn begun(&self, from: Token) -> usize {
+        let decoder = &self.peers[from.index()].decoder;
+        if decoder.begun() + decoder.wants() < OWN_CHUNK_LEN { decoder.begun() } else { 0 }
     }
 
     /// A connection is gone.

@@ -5,6 +5,7 @@
 //! connection that a stale event of the same turn could mean.
 
 mod accepting;
+mod batch;
 mod closing;
 mod link;
 mod reading;
@@ -16,26 +17,20 @@ use std::io;
 use std::time::Duration;
 
 pub use accepting::{ACCEPTS_PER_TURN, RETRY_AFTER};
+pub use batch::{
+    LOG_ENOUGH_BYTES, PEERS_PER_LOOK, READ_ENOUGH_BYTES, READ_ROUNDS_TIME, SEGMENT_BYTES, SEGMENTS_MOST,
+};
 pub use stack::{Readiness, Stack};
 
 use crate::protocol::{Protocol, Token};
 use crate::relay::{Event, Reason, Relay};
 use crate::time::Instant;
 use accepting::Accepting;
+use batch::Batch;
 use link::{Links, Mode};
 
 /// Bytes read from one peer at a time, and the one buffer they are read into.
-pub const READ_BYTES: usize = 64 * 1024;
-/// Log bytes of one turn beyond which nobody is read before everybody is written to.
-pub const LOG_ENOUGH_BYTES: usize = 256 * 1024;
-/// Bytes read in one turn beyond which nobody else is read, also when they do not end up in the log: hashing
-/// them takes about half a millisecond.
-pub const READ_ENOUGH_BYTES: usize = 1024 * 1024;
-/// Rounds of reading in one turn, while there is input and the log is short: the longer the log, the more
-/// frames share one write.
-pub const READ_ROUNDS: usize = 8;
-/// Time after which no further round of reading begins.
-pub const READ_ROUNDS_TIME: Duration = Duration::from_micros(500);
+pub const READ_BYTES: usize = SEGMENT_BYTES;
 /// Parts handed to one gathering write.
 pub const WRITE_PARTS: usize = 64;
 /// How long a connection that we have shut down may go on sending before it is closed. A close with unread
@@ -58,8 +53,8 @@ pub struct Server<S: Stack, P> {
     lingerers: VecDeque<(Instant, Token)>,
     accepting: Accepting,
     scratch: Box<[u8]>,
-    /// Bytes.
-    read_this_turn: usize,
+    /// What has been read in this turn.
+    batch: Batch,
     now: Instant,
     /// The relay was told something between turns, and what comes of it has not been asked yet.
     has_news: bool,
@@ -79,7 +74,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
             lingerers: VecDeque::new(),
             accepting: Accepting::default(),
             scratch: vec![0; READ_BYTES].into(),
-            read_this_turn: 0,
+            batch: Batch::beginning(Instant::START, 0),
             now: Instant::START,
             has_news: false,
         }

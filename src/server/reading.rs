@@ -2,40 +2,37 @@
 
 use std::io;
 
+use super::batch::Batch;
 use super::link::Mode;
-use super::{LOG_ENOUGH_BYTES, READ_BYTES, READ_ENOUGH_BYTES, READ_ROUNDS, READ_ROUNDS_TIME, Server, Stack};
+use super::{READ_BYTES, Server, Stack};
 use crate::protocol::{Protocol, Token};
 use crate::relay::Reason;
 use crate::time::Instant;
 
 impl<S: Stack, P: Protocol> Server<S, P> {
-    /// Rounds of reading, one read of each who has something a round, while the log is short.
+    /// Rounds of reading, one read of each who has something a round, while there is more and the log is not full.
     pub(super) fn read(&mut self) -> io::Result<()> {
-        let began = self.now;
-        self.read_this_turn = 0;
-        for round in 1.. {
+        self.batch = Batch::beginning(self.now, self.relay.peers());
+        loop {
             self.read_round();
-            let is_late = round == READ_ROUNDS || self.now.since(began) >= READ_ROUNDS_TIME;
-            if is_late || self.has_read_enough() || self.readers.is_empty() {
-                break;
+            if self.batch.has_enough() || self.batch.is_late(self.now) {
+                return Ok(());
+            }
+            if self.readers.is_empty() && !self.batch.looks_again(self.relay.log_len()) {
+                return Ok(());
             }
             self.wait(Some(Instant::START))?;
         }
-        Ok(())
-    }
-
-    fn has_read_enough(&self) -> bool {
-        self.relay.log_len() >= LOG_ENOUGH_BYTES || self.read_this_turn >= READ_ENOUGH_BYTES
     }
 
     /// Whoever there is no more room for is first in the next turn.
     fn read_round(&mut self) {
         for _ in 0..self.readers.len() {
-            if self.has_read_enough() {
-                return;
-            }
             if let Some(token) = self.readers.pop_front() {
                 self.read_from(token);
+            }
+            if self.batch.has_enough() {
+                return;
             }
         }
     }
@@ -43,18 +40,24 @@ impl<S: Stack, P: Protocol> Server<S, P> {
     fn read_from(&mut self, token: Token) {
         let Some(link) = self.links.get_mut(token) else { return };
         link.is_queued_reader = false;
-        let limit = match link.mode {
-            Mode::Talking => self.relay.read_limit(token).min(READ_BYTES),
+        let allowed = match link.mode {
+            Mode::Talking => self.relay.read_limit(token),
             Mode::Lingering { .. } => READ_BYTES,
         };
-        if limit == 0 {
+        if allowed == 0 {
             return; // the relay says Read when it wants it again
         }
+        let room = self.batch.room(self.relay.log_len(), self.relay.begun(token));
+        if room == 0 {
+            link.is_queued_reader = true;
+            return self.readers.push_front(token);
+        }
+        let limit = allowed.min(room).min(READ_BYTES);
         match self.stack.read(&mut link.stream, &mut self.scratch[..limit]) {
             Ok(0) => self.end_of_input(token),
             Ok(len) => {
                 link.is_readable = len == limit || link.is_read_to_the_end;
-                self.read_this_turn += len;
+                self.batch.note_read(len);
                 if link.mode == Mode::Talking {
                     self.relay.received(self.now, token, &self.scratch[..len]);
                 }

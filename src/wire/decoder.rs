@@ -146,6 +146,15 @@ impl Decoder {
         }
     }
 
+    /// Bytes of the header or the frame now arriving that have come.
+    pub fn begun(&self) -> usize {
+        match &self.state {
+            State::Seeking(window) => usize::from(window.len),
+            State::Collecting(collected) => collected.len(),
+            State::Discarding(_) => 0,
+        }
+    }
+
     /// Grows, and wraps, whenever a frame has passed to its last byte, valid or not: what comes then is another.
     pub fn passed(&self) -> u32 {
         self.passed

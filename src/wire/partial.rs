@@ -98,7 +98,8 @@ impl Collected {
         (header, whole, hasher.finish())
     }
 
-    fn len(&self) -> usize {
+    /// Bytes that have come, header and all.
+    pub fn len(&self) -> usize {
         self.full.len() * SEGMENT + self.bytes.len()
     }
 

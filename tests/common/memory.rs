@@ -87,6 +87,8 @@ struct World {
     read_at_most: Option<usize>,
     write_at_most: Option<usize>,
     last_port: u16,
+    /// What an end sends at which wait.
+    later: Vec<(usize, usize, Vec<u8>)>,
     counts: Counts,
 }
 
@@ -237,6 +239,13 @@ impl Client {
         }
     }
 
+    /// Sends it all so many waits of the stack's from now, just before the last of them says what is ready.
+    pub fn send_at_wait(&self, nth: usize, bytes: &[u8]) {
+        let mut world = self.net.world();
+        let when = world.counts.waits + nth;
+        world.later.push((when, self.end, bytes.to_vec()));
+    }
+
     /// Bytes that found no room yet.
     pub fn unsent(&self) -> usize {
         self.net.world().habits(self.end).outbox.len()
@@ -308,6 +317,7 @@ impl Stack for MemoryStack {
     fn wait(&mut self, ready: &mut Vec<Readiness>, until: Option<Instant>) -> io::Result<Instant> {
         let mut world = self.0.world();
         world.counts.waits += 1;
+        world.send_what_is_due();
         let before = ready.len();
         world.say_what_is_ready(ready);
         if ready.len() == before {
@@ -410,6 +420,14 @@ impl World {
     fn next_port(&mut self) -> u16 {
         self.last_port = self.last_port.max(FIRST_EPHEMERAL_PORT) + 1;
         self.last_port
+    }
+
+    fn send_what_is_due(&mut self) {
+        let waits = self.counts.waits;
+        for (_, end, bytes) in self.later.extract_if(.., |(when, ..)| *when <= waits).collect::<Vec<_>>() {
+            self.habits(end).outbox.extend(bytes);
+            self.push_outbox(end);
+        }
     }
 
     /// Both ends of a connection; the listener's waits to be accepted.
