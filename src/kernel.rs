@@ -1,6 +1,6 @@
 //! The kernel's TCP. The only file that names mio or opens a socket; knows no peer and no rule.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
@@ -217,15 +218,16 @@ impl Stack for KernelStack {
     }
 
     fn read(&mut self, stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
-        stream.read(into)
+        Ok(rustix::net::recv(&*stream, into, RecvFlags::empty())?.0)
     }
 
     fn write(&mut self, stream: &mut TcpStream, parts: &[Part<'_>]) -> io::Result<usize> {
         if let [part] = parts {
-            return stream.write(part.as_slice());
+            return Ok(rustix::net::send(&*stream, part.as_slice(), SendFlags::NOSIGNAL)?);
         }
         let slices = parts.iter().take(WRITE_PARTS).map(|part| IoSlice::new(part.as_slice()));
-        stream.write_vectored(&slices.collect::<ArrayVec<_, WRITE_PARTS>>())
+        let slices = slices.collect::<ArrayVec<_, WRITE_PARTS>>();
+        Ok(rustix::net::sendmsg(&*stream, &slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)?)
     }
 
     fn shutdown(&mut self, stream: &mut TcpStream) -> io::Result<()> {
