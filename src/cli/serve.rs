@@ -25,6 +25,7 @@ use crate::wire::{Command, Frame, Magic, checksum};
 /// Runs the relay until a signal ends it.
 pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result<(), Failure> {
     let is_check = args.check;
+    keep_freed_memory();
     let descriptors = raise_descriptor_limit();
     let mut settings = args.settle(descriptors)?;
     settings.warnings.extend(warnings);
@@ -45,6 +46,14 @@ pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result
     introduce(&settings, &addresses, relay.bans().len());
     let house = House::new(&settings, calendar, stop, &relay, loaded.len())?;
     house.run(Server::new(stack, relay))
+}
+
+/// Has glibc's allocator keep up to twice this much freed memory instead of giving it back to the kernel, which would
+/// fetch it again, page by page, for the next long frame: a sixteenth of what a frame of 256 KiB to 100 peers costs.
+/// It learns that from the largest block it has mapped and freed.
+fn keep_freed_memory() {
+    const BLOCK_BYTES: usize = 2 << 20;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK_BYTES)));
 }
 
 /// What is looked after between turns.

@@ -43,11 +43,9 @@ impl<S: Stack, P: Protocol> Server<S, P> {
             link.is_behind = true;
             return;
         }
-        let mut unsent = self.relay.unsent(token);
-        let parts: ArrayVec<Part<'_>, WRITE_PARTS> = unsent.by_ref().take(WRITE_PARTS).collect();
+        let mut parts: ArrayVec<Part<'_>, WRITE_PARTS> = ArrayVec::new();
+        let are_all = self.relay.unsent(token).try_for_each(|part| parts.try_push(part)).is_ok();
         let offered: usize = parts.iter().map(Part::len).sum();
-        let are_all = unsent.next().is_none();
-        drop(unsent);
         let written = if offered == 0 { Ok(0) } else { self.stack.write(&mut link.stream, &parts) };
         drop(parts);
         match written {
