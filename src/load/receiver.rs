@@ -265,7 +265,7 @@ fn common_prefix(one: &[u8], other: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::dialect::Frames;
+    use crate::load::dialect::{Dialect, Foreign, Frames};
     use crate::load::ledger::Counts;
     use crate::load::tape::Recorded;
     use crate::wire::{Magic, Network};
@@ -273,9 +273,10 @@ mod tests {
     const SENDERS: usize = 2;
     const MAGIC: Magic = Network::PRIVATE.magic;
 
-    fn maker(seed: u64, sizes: std::ops::RangeInclusive<u32>) -> Maker {
+    fn maker(seed: u64, dialect: Dialect, sizes: std::ops::RangeInclusive<u32>) -> Maker {
         let frames = Frames::new(seed, MAGIC, "msg".parse().unwrap(), *sizes.end());
-        Maker::new(seed, sizes, Codec::Frames(frames))
+        let codec = Foreign::new(dialect, seed).map_or(Codec::Frames(frames), Codec::Foreign);
+        Maker::new(seed, sizes, codec)
     }
 
     fn farewell(run: &Run) -> Vec<u8> {
@@ -285,7 +286,11 @@ mod tests {
 
     /// Two senders' messages in turns, sent to one receiver; frames in the order they were made.
     fn sent(messages: u64, sizes: std::ops::RangeInclusive<u32>) -> (Run, Vec<Vec<u8>>) {
-        let maker = maker(42, sizes);
+        sent_in(Dialect::Frames, messages, sizes)
+    }
+
+    fn sent_in(dialect: Dialect, messages: u64, sizes: std::ops::RangeInclusive<u32>) -> (Run, Vec<Vec<u8>>) {
+        let maker = maker(42, dialect, sizes);
         let (tape, asides) = (Tape::new(SENDERS), Asides::default());
         let mut run = Run { maker, tape, figures: Figures::new(), asides };
         run.figures.measure(Instant::START, std::time::Duration::from_secs(1));
@@ -316,25 +321,36 @@ mod tests {
         receiver
     }
 
-    /// The same fault, however the stream is cut.
+    /// The same fault, whatever is spoken and however the stream is cut.
     fn check(
         spoil: impl Fn(&mut Vec<Vec<u8>>),
         expected: Counts,
         missing: &[(u32, u64)],
         told: &[FaultKind],
     ) {
+        Dialect::ALL.into_iter().for_each(|dialect| check_in(dialect, &spoil, expected, missing, told));
+    }
+
+    /// In this one.
+    fn check_in(
+        dialect: Dialect,
+        spoil: &impl Fn(&mut Vec<Vec<u8>>),
+        expected: Counts,
+        missing: &[(u32, u64)],
+        told: &[FaultKind],
+    ) {
         for piece in [1, 3, 39, 40, 41, 64, 65, 200, 100_000] {
-            let (mut run, mut frames) = sent(5, 16..=100);
+            let (mut run, mut frames) = sent_in(dialect, 5, 16..=100);
             spoil(&mut frames);
             let receiver = receive(&mut run, &frames.concat(), piece);
             let ledger = receiver.ledger();
-            assert_eq!(*ledger.counts(), expected, "in pieces of {piece}");
+            assert_eq!(*ledger.counts(), expected, "{dialect} in pieces of {piece}");
             let gaps = ledger.gaps().flat_map(|(sender, gap)| gap.map(move |number| (sender, number)));
             let rest = (0..SENDERS as u32)
                 .flat_map(|sender| ledger.outstanding(sender, 5).map(move |number| (sender, number)));
-            assert_eq!(gaps.chain(rest).collect::<Vec<_>>(), missing, "in pieces of {piece}");
+            assert_eq!(gaps.chain(rest).collect::<Vec<_>>(), missing, "{dialect} in pieces of {piece}");
             let kinds: Vec<_> = run.figures.faults().iter().map(|fault| fault.kind).collect();
-            assert_eq!(kinds, told, "in pieces of {piece}");
+            assert_eq!(kinds, told, "{dialect} in pieces of {piece}");
             let under_way = run.tape.under_way();
             assert!(under_way as usize <= missing.len(), "{under_way} wait for what will not come");
         }
@@ -383,7 +399,8 @@ mod tests {
     fn a_flipped_bit_in_the_head_is_wrong_and_whose_it_was_is_missing() {
         let expected = Counts { came: 9, wrong: 1, ..Counts::default() };
         for place in [0, 5, 20, 24, 28, 33] {
-            check(|frames| frames[4][place] ^= 1, expected, &[(0, 2)], &[FaultKind::Wrong]);
+            let spoil = |frames: &mut Vec<Vec<u8>>| frames[4][place] ^= 1;
+            check_in(Dialect::Frames, &spoil, expected, &[(0, 2)], &[FaultKind::Wrong]);
         }
     }
 
@@ -449,12 +466,12 @@ mod tests {
 
     #[test]
     fn strangers_messages_and_junk_are_wrong_and_hide_nothing() {
-        let stranger = maker(1, 16..=16);
+        let stranger = maker(1, Dialect::Frames, 16..=16);
         let spoil = |frames: &mut Vec<Vec<u8>>| {
             frames.insert(1, b"no frame at all".to_vec());
             frames.insert(5, stranger.delivery(MessageId { sender: 0, number: 0 }).to_vec());
         };
         let expected = Counts { came: 10, wrong: 2, ..Counts::default() };
-        check(spoil, expected, &[], &[FaultKind::Wrong, FaultKind::Wrong]);
+        check_in(Dialect::Frames, &spoil, expected, &[], &[FaultKind::Wrong, FaultKind::Wrong]);
     }
 }
