@@ -13,7 +13,7 @@
 use arrayvec::ArrayVec;
 
 use super::asides::Asides;
-use super::dialect::{Codec, HEAD_MOST, Items, Role};
+use super::dialect::{HEAD_MOST, Items, Role};
 use super::figures::{Fault, FaultKind, Figures};
 use super::ledger::Ledger;
 use super::lost::Lost;
@@ -150,27 +150,13 @@ impl Receiver {
     fn begin<'b>(&mut self, held: usize, front: &[u8], bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
         match run.maker.head(front) {
             Head::Part => {
-                let place = Place::Head(front.iter().copied().collect());
-                self.place = place;
+                self.place = Place::Head(front.iter().copied().collect());
                 &[]
             }
             Head::Message(id, len) if self.is_expected(id, &front[..len], run) => {
                 self.compare(id, len, &bytes[len - held..], run)
             }
-            Head::Message(..) | Head::Other => match run.maker.codec() {
-                Codec::Frames(frames) if front.starts_with(&frames.farewell(self.me)) => {
-                    let len = frames.farewell(self.me).len();
-                    self.part(&bytes[len - held..])
-                }
-                Codec::Frames(frames) => {
-                    self.lose(&front[..held], frames.decoder_limits(), run);
-                    bytes
-                }
-                Codec::Foreign(_) => {
-                    self.place = Place::Item(Items::holding(&front[..held]));
-                    bytes
-                }
-            },
+            Head::Message(..) | Head::Other => self.stray(held, front, bytes, run),
         }
     }
 
@@ -226,7 +212,7 @@ impl Receiver {
         &bytes[here..]
     }
 
-    fn part<'b>(&mut self, rest: &'b [u8]) -> &'b [u8] {
+    pub(super) fn part<'b>(&mut self, rest: &'b [u8]) -> &'b [u8] {
         self.place = Place::START;
         self.parting = Parting::Parted;
         rest
@@ -264,10 +250,13 @@ fn common_prefix(one: &[u8], other: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
-    use crate::load::dialect::{Dialect, Foreign, Frames};
+    use crate::load::dialect::{Codec, Dialect, Foreign, Frames};
     use crate::load::ledger::Counts;
     use crate::load::tape::Recorded;
+    use crate::rng::Rng;
     use crate::wire::{Magic, Network};
 
     const SENDERS: usize = 2;
@@ -473,5 +462,38 @@ mod tests {
         };
         let expected = Counts { came: 10, wrong: 2, ..Counts::default() };
         check_in(Dialect::Frames, &spoil, expected, &[], &[FaultKind::Wrong, FaultKind::Wrong]);
+    }
+
+    #[test]
+    fn what_strangers_publish_is_wrong_and_hides_nothing_however_short_it_is() {
+        for dialect in [Dialect::Redis, Dialect::Nats, Dialect::Mqtt] {
+            let codec = Codec::Foreign(Foreign::new(dialect, 42).unwrap());
+            let spoil = |frames: &mut Vec<Vec<u8>>| {
+                for (at, payload) in [(1, &b""[..]), (1, b"wrong"), (5, b"wrong as well, and long enough")] {
+                    let mut bytes = BytesMut::new();
+                    codec.open(payload.len() as u32, &mut bytes);
+                    bytes.extend_from_slice(payload);
+                    codec.close(0, &mut bytes);
+                    frames.insert(at, bytes.to_vec());
+                }
+            };
+            let expected = Counts { came: 10, wrong: 3, ..Counts::default() };
+            check_in(dialect, &spoil, expected, &[], &[FaultKind::Wrong; 3]);
+        }
+    }
+
+    #[test]
+    fn no_stream_is_too_odd() {
+        let mut rng = Rng::new(7);
+        for dialect in Dialect::ALL.into_iter().cycle().take(4000) {
+            let (mut run, frames) = sent_in(dialect, 5, 16..=100);
+            let mut stream = frames.concat();
+            for _ in 0..rng.below(5) {
+                let (at, to) = (rng.below(stream.len() as u64) as usize, rng.below(64) as usize);
+                stream.splice(at..(at + to).min(stream.len()), b"$\r\n"[..to % 4].iter().copied());
+            }
+            let receiver = receive(&mut run, &stream, 1 + rng.below(99) as usize);
+            assert!(receiver.ledger().counts().came <= 10, "{dialect}");
+        }
     }
 }

@@ -147,8 +147,11 @@ fn an_open_loop_counts_from_due_with_another_server_too() {
     }
 }
 
+/// A message on a channel.
+type Publish = fn(&str) -> Vec<u8>;
+
 /// What somebody says to hear everything that is published, and what to publish something himself.
-fn eavesdrop(protocol: &str) -> (Vec<u8>, fn(&str) -> Vec<u8>) {
+fn eavesdrop(protocol: &str) -> (Vec<u8>, Publish) {
     match protocol {
         "redis" => (b"PSUBSCRIBE *\r\n".to_vec(), |channel| format!("PUBLISH {channel} wrong\r\n").into()),
         "nats" => {
