@@ -314,6 +314,12 @@ fn soonest<const N: usize>(alarms: [Option<(Instant, Alarm)>; N]) -> Option<(Ins
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::test_limits;
+
+    fn peer() -> Peer {
+        let who = Who { peer: PeerId(1), address: "192.0.2.1:5000".parse().unwrap() };
+        Peer::new(Instant::START, who, 0, &test_limits(), Penalty::Ban)
+    }
 
     #[test]
     fn an_idle_peer_is_176_bytes() {
@@ -321,5 +327,23 @@ mod tests {
         // accepted and id 8 each, origin 24, place 4, and three bytes that say how it is
         assert_eq!(size_of::<Peer>(), 176);
         assert_eq!(size_of::<Option<Peer>>(), 176, "a place where nobody is can be told");
+        assert_eq!(peer().memory(), 0);
+    }
+
+    #[test]
+    fn what_few_have_is_counted_as_long_as_there_is_any() {
+        let mut peer = peer();
+        let ours = test_limits().decoder.magic;
+        assert_eq!((peer.opener_in(b"GE", ours), peer.may_be_opening()), (None, true));
+        assert_eq!(peer.memory(), size_of::<Rarities>());
+        assert_eq!((peer.opener_in(b"nuine", ours), peer.may_be_opening()), (None, false));
+        assert_eq!(peer.memory(), 0);
+
+        assert!(peer.note_over_soft(Instant::START) && !peer.note_over_soft(Instant::START));
+        peer.note_hung_up(Instant::START);
+        peer.note_under_soft();
+        assert_eq!(peer.memory(), size_of::<Rarities>(), "it still has hung up");
+        peer.abandon();
+        assert_eq!(peer.memory(), 0);
     }
 }

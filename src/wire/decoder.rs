@@ -105,6 +105,16 @@ mod tests {
     }
 
     #[test]
+    fn what_could_become_a_header_is_counted_and_given_back_when_it_does_not() {
+        let mut decoder = decoder();
+        let (begin, _) = MAGIC.0.split_at(2);
+        assert_eq!(decoder.decode(&mut &*begin), Ok(None));
+        assert_eq!((decoder.memory(), decoder.wants()), (size_of::<Partial>(), Header::LEN - 2));
+        assert_eq!(decoder.decode(&mut b"no".as_slice()), Ok(None));
+        assert_eq!((decoder.memory(), decoder.skipped()), (0, 4));
+    }
+
+    #[test]
     fn whoever_has_sent_nothing_but_junk_is_in_the_middle_of_something() {
         let mut decoder = decoder();
         assert_eq!(decoder.decode(&mut b"junk".as_slice()), Ok(None));
