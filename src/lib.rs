@@ -11,8 +11,8 @@
 //!  one turn of the loop:  wait → read → decide → write → close → accept      (never backwards)
 //! ```
 //!
-//! Each entry of the slab is a connection: a peer with its read buffer (its [`Decoder`](wire::Decoder)), its
-//! write queue ([`WriteQueue`](wire::WriteQueue)) and its deadlines. What every peer sends in one turn lies in
+//! Each entry of the slab is a connection: a peer with its read buffer (its [`Scanner`](wire::Scanner): a decoder
+//! whose limits are everybody's), its write queue ([`WriteQueue`](wire::WriteQueue)) and its deadlines. What every peer sends in one turn lies in
 //! one [`TurnLog`](wire::TurnLog), once, as it came; each peer is written the log without its own part.
 //!
 //! The modules, lowest first; each may name only those before it:

@@ -1,9 +1,10 @@
 //! Whose connection it is: addresses as the law sees them, and who is connected from each. Knows no peer but
 //! by its token.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -13,8 +14,19 @@ use crate::protocol::Token;
 ///
 /// An IPv4-mapped address is the IPv4 one. Loopback, link-local and 64:ff9b::/96 (NAT64) are keyed whole:
 /// there one /64 is many strangers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AddressKey(IpNet);
+///
+/// Kept as one address, for there is a key for every peer: an IPv4 one mapped, a /64 by its last, which is never
+/// keyed whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AddressKey(Ipv6Addr);
+
+/// Where a connection comes from, in fewer bytes than a [`SocketAddr`]: without the flow label, which is no part of
+/// an address and which no stack tells.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Origin {
+    V4(SocketAddrV4),
+    V6 { ip: Ipv6Addr, port: u16, scope: u32 },
+}
 
 /// Which connections come from which address.
 #[derive(Debug, Default)]
@@ -24,18 +36,27 @@ impl AddressKey {
     /// The key of an address.
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
-            IpAddr::V4(v4) => Ipv4Net::from(v4).into(),
-            IpAddr::V6(v6) if is_keyed_whole(v6) => Ipv6Net::from(v6).into(),
-            IpAddr::V6(v6) => Ipv6Net::new_assert(v6, 64).trunc().into(),
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) if is_keyed_whole(v6) => v6,
+            IpAddr::V6(v6) => Ipv6Net::new_assert(v6, 64).broadcast(),
         })
     }
 
     /// From a ban file: an address, or an IPv6 /64. Nothing that [`of`](Self::of) would not make.
     pub fn parse(text: &str) -> Option<Self> {
         let net: IpNet =
-            text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(|ip| Self::of(ip).0))?;
-        let key = Self::of(net.addr());
-        (key.0 == net.trunc()).then_some(key)
+            text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(|ip| Self::of(ip).net()))?;
+        let key = Self::of(net.broadcast());
+        (key.net() == net.trunc()).then_some(key)
+    }
+
+    /// All addresses it covers.
+    fn net(self) -> IpNet {
+        match self.0.to_canonical() {
+            IpAddr::V4(v4) => Ipv4Net::from(v4).into(),
+            IpAddr::V6(v6) if is_keyed_whole(v6) => Ipv6Net::from(v6).into(),
+            IpAddr::V6(v6) => Ipv6Net::new_assert(v6, 64).trunc().into(),
+        }
     }
 }
 
@@ -44,10 +65,42 @@ fn is_keyed_whole(address: Ipv6Addr) -> bool {
     address.is_loopback() || address.is_unicast_link_local() || address.segments().starts_with(&nat64)
 }
 
+impl Ord for AddressKey {
+    /// IPv4 first.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.to_canonical().cmp(&other.0.to_canonical())
+    }
+}
+
+impl PartialOrd for AddressKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl fmt::Display for AddressKey {
     /// An address as such, a /64 with its prefix length.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.prefix_len() == self.0.max_prefix_len() { self.0.addr().fmt(f) } else { self.0.fmt(f) }
+        let net = self.net();
+        if net.prefix_len() == net.max_prefix_len() { net.addr().fmt(f) } else { net.fmt(f) }
+    }
+}
+
+impl From<SocketAddr> for Origin {
+    fn from(address: SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(v4) => Self::V4(v4),
+            SocketAddr::V6(v6) => Self::V6 { ip: *v6.ip(), port: v6.port(), scope: v6.scope_id() },
+        }
+    }
+}
+
+impl From<Origin> for SocketAddr {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::V4(v4) => v4.into(),
+            Origin::V6 { ip, port, scope } => SocketAddrV6::new(ip, port, 0, scope).into(),
+        }
     }
 }
 
@@ -107,7 +160,9 @@ mod tests {
 
     #[test]
     fn a_key_reads_back_as_itself_and_a_wider_net_is_no_key() {
-        for text in ["203.0.113.9", "2001:db8:1:2::/64", "::1", "fe80::1:2"] {
+        for text in
+            ["203.0.113.9", "2001:db8:1:2::/64", "::/64", "::1", "fe80::1:2", "64:ff9b::", "64:ff9b::/64"]
+        {
             assert_eq!(AddressKey::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(AddressKey::parse("2001:db8:1:2::5").unwrap().to_string(), "2001:db8:1:2::/64");
@@ -115,6 +170,35 @@ mod tests {
         for text in ["203.0.113.0/24", "2001:db8::/48", "fe80::/64", "::/0", "nonsense", ""] {
             assert_eq!(AddressKey::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_net_and_the_addresses_in_it_that_are_keyed_whole_are_different_keys() {
+        let of = |address: &str| AddressKey::of(address.parse().unwrap());
+        assert_eq!(key("64:ff9b::1:0:0:0"), "64:ff9b::/64");
+        assert_ne!(of("64:ff9b::1:0:0:0"), of("64:ff9b::"), "NAT64 of 0.0.0.0");
+        assert_ne!(of("::2"), of("::1"));
+        let mut keys = ["2001:db8::", "::1", "203.0.113.9", "::2", "9.0.0.1"].map(of);
+        keys.sort_unstable();
+        assert_eq!(
+            keys.map(|key| key.to_string()),
+            ["9.0.0.1", "203.0.113.9", "::1", "::/64", "2001:db8::/64"]
+        );
+    }
+
+    #[test]
+    fn where_a_connection_comes_from_is_known_to_its_scope() {
+        for text in ["203.0.113.9:1", "[2001:db8::1]:65535", "[fe80::1%7]:7333", "[::ffff:203.0.113.9]:7333"]
+        {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(SocketAddr::from(Origin::from(address)), address);
+        }
+    }
+
+    #[test]
+    fn a_peer_is_found_by_its_address_in_20_bytes() {
+        assert_eq!(size_of::<(AddressKey, Token)>(), 20);
+        assert_eq!(size_of::<Origin>(), 24);
     }
 
     #[test]

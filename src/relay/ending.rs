@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use super::Output;
 use super::limits::EXPIRED_BANS_PER_TURN;
-use super::peer::{Alarm, Share, State};
+use super::peer::{Alarm, State};
 use super::reason::Reason;
 use super::room::Room;
 use crate::protocol::Token;
 use crate::time::Instant;
-use crate::wire::turn_log::Mark;
 
 /// Whoever begins to end may take what it is due of that turn, even with no drain time at all: no time
 /// passes within a turn.
@@ -30,9 +29,9 @@ impl Room {
             return;
         }
         peer.state = State::Ending { reason, until };
-        peer.share = Share::upto(end);
-        peer.decoder.abandon();
+        peer.abandon();
         self.turn.ending.push(token);
+        self.turn.marks.insert(token, end);
         self.account(token);
         self.schedule(token);
     }
@@ -40,7 +39,12 @@ impl Room {
     /// A peer will send no more than is on its way already.
     pub fn hung_up(&mut self, from: Token) {
         let now = self.now;
-        self.peer(from).hung_up.get_or_insert(now);
+        let peer = self.peer(from);
+        if !peer.is_open() {
+            return;
+        }
+        peer.note_hung_up(now);
+        self.account(from);
         self.schedule(from);
     }
 
@@ -48,7 +52,7 @@ impl Room {
     pub(super) fn leave_if_done(&mut self, token: Token) {
         let peer = self.peer(token);
         if let State::Ending { reason, .. } = peer.state
-            && peer.unsent() == 0
+            && peer.queue.unsent() == 0
         {
             self.leave(token, reason);
         }
@@ -57,14 +61,13 @@ impl Room {
     /// A peer goes now. What it holds is freed at once, its place when it is closed.
     pub(super) fn leave(&mut self, token: Token, reason: Reason) {
         let peer = &mut self.peers[token.index()];
-        if peer.state == State::Gone {
+        if peer.is_gone() {
             return;
         }
-        let unsent = peer.unsent();
-        peer.state = State::Gone;
-        peer.cut_off_at = if reason == Reason::Memory { peer.holds() } else { peer.queue.held() };
-        peer.share = Share::upto(Mark::START);
-        peer.decoder.abandon();
+        let unsent = peer.queue.unsent();
+        let cut_off_at = if reason == Reason::Memory { peer.holds() } else { peer.queue.held() };
+        peer.state = State::Gone { cut_off_at };
+        peer.abandon();
         let freed = peer.queue.clear().freed;
         self.deadlines.cancel(token, &mut peer.wake);
         self.retained -= freed;

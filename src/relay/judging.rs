@@ -106,7 +106,7 @@ impl Room {
         self.events.push(self.now, Kind::Banned, event);
         self.leave(from, Reason::Banned(offence));
         for token in self.addresses.tokens(address).collect::<Vec<_>>() {
-            if !self.is_never_banned(self.peers[token.index()].address.ip()) {
+            if !self.is_never_banned(self.peers[token.index()].ip()) {
                 self.leave(token, Reason::AddressBanned);
             }
         }

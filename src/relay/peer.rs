@@ -1,7 +1,10 @@
 //! One peer: its read buffer, its write queue, its deadlines. Knows no other peer.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
+use arrayvec::ArrayVec;
+
+use super::address::Origin;
 use super::events::Who;
 use super::limits::{Limits, REPLIES_WAITING_MAX};
 use super::rates::Rates;
@@ -11,54 +14,62 @@ use crate::deadlines::Wake;
 use crate::protocol::{PeerId, Penalty};
 use crate::time::Instant;
 use crate::wire::opener::{self, Guess};
-use crate::wire::turn_log::Mark;
-use crate::wire::{Decoder, Magic, Opener, WriteQueue};
+use crate::wire::{Magic, Opener, Scanner, WriteQueue};
 
-/// A connection as the rules see it.
+/// A connection as the rules see it. Most of them are idle, and there are many: what few have is kept aside.
+///
+/// In this order: a flush goes from peer to peer and touches what comes first, reading what comes next.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Peer {
-    pub id: PeerId,
-    pub address: SocketAddr,
-    /// Where it stands in the roster.
-    pub place: usize,
     pub state: State,
-    pub decoder: Decoder,
     pub queue: WriteQueue,
-    /// Its share of the turn's log. Only while the log is being flushed, but for `upto`.
-    pub share: Share,
+    pub outgoing: Traffic,
+    pub incoming: Traffic,
+    pub last_received: Instant,
+    pub scanner: Scanner,
     pub rates: Option<Box<Rates>>,
-    pub opening: Opening,
-    /// Replies of this turn.
-    pub replies: u32,
+    /// Its own memory as last counted among what is retained.
+    pub counted: usize,
+    pub wake: Wake,
+    rarities: Option<Box<Rarities>>,
+    pub accepted: Instant,
+    pub id: PeerId,
+    origin: Origin,
+    /// Where it stands in the roster.
+    pub place: u32,
+    opening: Opening,
     /// Why it is not read until a `Read` says so.
     pub stop: Option<Stop>,
     /// Whether it has been told of that it was over its rate.
     pub was_paused: bool,
-    /// Bytes its queue pinned when it was told to go.
-    pub cut_off_at: usize,
-    pub accepted: Instant,
-    pub last_received: Instant,
-    /// When it was heard that it will send no more than is on its way.
-    pub hung_up: Option<Instant>,
-    /// When the first byte of the unfinished frame came.
-    pub frame_since: Option<Instant>,
-    /// Since when its queue is over the soft limit.
-    pub over_soft_since: Option<Instant>,
-    pub wake: Wake,
-    pub incoming: Traffic,
-    pub outgoing: Traffic,
-    /// Its own memory as last counted among what is retained.
-    pub counted: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// It is heard, and everything is queued for it.
-    Open,
+    Open {
+        /// When the first byte of the unfinished frame came.
+        frame_since: Option<Instant>,
+    },
     /// It is not heard and nothing new is queued; it may take what is queued until then.
     Ending { reason: Reason, until: Instant },
     /// `Disconnect` has been said. Mute until it is closed.
-    Gone,
+    Gone {
+        /// Bytes its queue pinned when it was told to go.
+        cut_off_at: usize,
+    },
+}
+
+/// What nearly no peer has.
+#[derive(Debug, Default)]
+struct Rarities {
+    /// Its first bytes, while they are too few to say whether they are another protocol's.
+    first: ArrayVec<u8, { opener::LONGEST }>,
+    /// When it was heard that it will send no more than is on its way.
+    hung_up: Option<Instant>,
+    /// Since when its queue is over the soft limit.
+    over_soft_since: Option<Instant>,
 }
 
 /// Why a peer is not read. It holds up nobody but itself.
@@ -70,24 +81,11 @@ pub(super) enum Stop {
     Rate,
 }
 
-/// What a peer is due of the turn's log.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Share {
-    /// How far it reaches: for a peer that ends, to where the log stood; from the next turn on, nowhere.
-    pub upto: Mark,
-    /// Bytes it is due.
-    pub due: usize,
-    /// Bytes of these that are sent.
-    pub sent: usize,
-}
-
 /// The first bytes of the stream: are they another protocol's?
-#[derive(Debug)]
-pub(super) enum Opening {
-    /// Nothing has come.
-    Silent,
-    /// Too little to say.
-    Undecided(Box<[u8]>),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opening {
+    /// Nothing has come, or too little to say.
+    Undecided,
     Decided,
 }
 
@@ -104,57 +102,57 @@ pub(super) enum Alarm {
     Resume,
 }
 
-impl Share {
-    /// Nothing due so far, and then as far as that.
-    pub const fn upto(mark: Mark) -> Self {
-        Self { upto: mark, due: 0, sent: 0 }
-    }
-}
-
 impl Peer {
-    pub fn new(now: Instant, who: Who, place: usize, limits: &Limits, over_rate: Penalty) -> Self {
+    pub fn new(now: Instant, who: Who, place: u32, limits: &Limits, over_rate: Penalty) -> Self {
         Self {
-            id: who.peer,
-            address: who.address,
-            place,
-            state: State::Open,
-            decoder: Decoder::new(limits.decoder),
+            state: State::Open { frame_since: None },
             queue: WriteQueue::default(),
-            share: Share::upto(Mark::END),
+            outgoing: Traffic::default(),
+            incoming: Traffic::default(),
+            last_received: now,
+            scanner: Scanner::default(),
             rates: Rates::new(now, limits, over_rate),
-            opening: Opening::Silent,
-            replies: 0,
+            counted: 0,
+            wake: Wake::default(),
+            rarities: None,
+            accepted: now,
+            id: who.peer,
+            origin: who.address.into(),
+            place,
+            opening: Opening::Undecided,
             stop: None,
             was_paused: false,
-            cut_off_at: 0,
-            accepted: now,
-            last_received: now,
-            hung_up: None,
-            frame_since: None,
-            over_soft_since: None,
-            wake: Wake::default(),
-            incoming: Traffic::default(),
-            outgoing: Traffic::default(),
-            counted: 0,
         }
     }
 
     pub fn who(&self) -> Who {
-        Who { peer: self.id, address: self.address }
+        Who { peer: self.id, address: self.origin.into() }
+    }
+
+    pub fn ip(&self) -> IpAddr {
+        self.who().address.ip()
     }
 
     pub fn is_open(&self) -> bool {
-        self.state == State::Open
+        matches!(self.state, State::Open { .. })
     }
 
-    /// Bytes not yet sent to it.
-    pub fn unsent(&self) -> usize {
-        self.queue.unsent() + self.share.due - self.share.sent
+    pub fn is_gone(&self) -> bool {
+        matches!(self.state, State::Gone { .. })
+    }
+
+    /// Bytes its queue pinned when it was told to go; none of whoever was not told.
+    pub fn cut_off_at(&self) -> usize {
+        match self.state {
+            State::Gone { cut_off_at } => cut_off_at,
+            State::Open { .. } | State::Ending { .. } => 0,
+        }
     }
 
     /// Memory that only this peer makes us hold, bytes.
     pub fn memory(&self) -> usize {
-        self.decoder.memory() + self.queue.memory()
+        let aside = self.rarities.as_ref().map_or(0, |_| size_of::<Rarities>());
+        self.scanner.memory() + self.queue.memory() + aside
     }
 
     /// Memory that cutting this peer off could free, bytes: its own, and the chunks it pins with others.
@@ -186,63 +184,110 @@ impl Peer {
 
     /// Whether the stream so far is another protocol's opener.
     pub fn opener_in(&mut self, bytes: &[u8], ours: Magic) -> Option<Opener> {
-        let mut first = match &self.opening {
-            Opening::Decided => return None,
-            Opening::Silent => Vec::new(),
-            Opening::Undecided(first) => first.to_vec(),
-        };
-        first.extend_from_slice(&bytes[..bytes.len().min(opener::LONGEST - first.len())]);
-        match opener::guess(&first, ours) {
-            Guess::Undecided => self.opening = Opening::Undecided(first.into()),
-            Guess::None => self.opening = Opening::Decided,
-            Guess::Opener(opener) => {
-                self.opening = Opening::Decided;
-                return Some(opener);
-            }
+        if self.opening == Opening::Decided {
+            return None;
         }
-        None
+        let mut first = self.rarities.as_ref().map(|rare| rare.first.clone()).unwrap_or_default();
+        first.extend(bytes.iter().copied().take(first.remaining_capacity()));
+        let guess = opener::guess(&first, ours);
+        if guess == Guess::Undecided {
+            self.rarities.get_or_insert_default().first = first;
+            return None;
+        }
+        self.opening = Opening::Decided;
+        self.forget(|rare| rare.first.clear());
+        match guess {
+            Guess::Opener(opener) => Some(opener),
+            Guess::Undecided | Guess::None => None,
+        }
     }
 
     /// Whether the stream so far is too short to say that it is no opener.
     pub fn may_be_opening(&self) -> bool {
-        matches!(self.opening, Opening::Undecided(_))
+        self.opening == Opening::Undecided
+    }
+
+    /// It will send no more than is on its way.
+    pub fn note_hung_up(&mut self, now: Instant) {
+        self.rarities.get_or_insert_default().hung_up.get_or_insert(now);
+    }
+
+    /// Its queue is over the soft limit. True when it was not before.
+    pub fn note_over_soft(&mut self, now: Instant) -> bool {
+        let since = &mut self.rarities.get_or_insert_default().over_soft_since;
+        let is_new = since.is_none();
+        since.get_or_insert(now);
+        is_new
+    }
+
+    /// Its queue is not over the soft limit any more.
+    pub fn note_under_soft(&mut self) {
+        self.forget(|rare| rare.over_soft_since = None);
+    }
+
+    /// It is heard no more: forgets the unfinished frame, and what matters only as long as it is heard.
+    pub fn abandon(&mut self) {
+        self.scanner.abandon();
+        self.rarities = None;
+    }
+
+    /// A frame has passed to its last byte: what comes now is another.
+    pub fn note_passed(&mut self) {
+        if let State::Open { frame_since } = &mut self.state {
+            *frame_since = None;
+        }
     }
 
     /// Bytes have been decoded at `now`: when did the frame now arriving begin?
     pub fn note_unfinished(&mut self, now: Instant) {
-        if !self.decoder.is_unfinished() {
-            self.frame_since = None;
-        } else {
-            self.frame_since.get_or_insert(now);
+        if let State::Open { frame_since } = &mut self.state {
+            *frame_since = self.scanner.is_unfinished().then(|| frame_since.unwrap_or(now));
         }
     }
 
     /// Reading goes on after a stop that was our doing: the time it took is not held against the peer.
     pub fn resume(&mut self, now: Instant) {
         self.last_received = now;
-        if self.frame_since.is_some() {
-            self.frame_since = Some(now);
+        if let State::Open { frame_since: Some(since) } = &mut self.state {
+            *since = now;
         }
     }
 
     /// Its next deadline, and what it is about.
     pub fn deadline(&self, limits: &Limits) -> Option<(Instant, Alarm)> {
-        let soft = self.over_soft_since.map(|since| (since + limits.queue_soft_time, Alarm::QueueSoft));
+        let soft = self.rare(|rare| rare.over_soft_since);
+        let soft = soft.map(|since| (since + limits.queue_soft_time, Alarm::QueueSoft));
         match self.state {
-            State::Gone => None,
+            State::Gone { .. } => None,
             State::Ending { until, .. } => Some((until, Alarm::Drain)),
             // that a frame is not finished while we do not listen is our doing
-            State::Open if self.stop.is_some() => {
+            State::Open { .. } if self.stop.is_some() => {
                 let rates = self.rates.as_ref().filter(|_| self.stop == Some(Stop::Rate));
                 let resume = rates.map(|rates| (rates.ready_at(), Alarm::Resume));
-                let hung_up = self.hung_up.map(|since| (since + limits.drain, Alarm::HungUp));
+                let hung_up = self.rare(|rare| rare.hung_up);
+                let hung_up = hung_up.map(|since| (since + limits.drain, Alarm::HungUp));
                 // whoever does not take its replies is as good as silent
                 let idle = self.idle_alarm(limits).filter(|_| self.stop == Some(Stop::Replies));
                 soonest([soft, resume, hung_up, idle])
             }
-            State::Open => {
-                let frame = self.frame_since.map(|since| (since + limits.frame_timeout, Alarm::Frame));
+            State::Open { frame_since } => {
+                let frame = frame_since.map(|since| (since + limits.frame_timeout, Alarm::Frame));
                 soonest([soft, frame, self.idle_alarm(limits)])
+            }
+        }
+    }
+
+    /// What it has of what few have.
+    fn rare<T>(&self, what: impl FnOnce(&Rarities) -> Option<T>) -> Option<T> {
+        self.rarities.as_deref().and_then(what)
+    }
+
+    /// It has something less of what few have, and perhaps nothing.
+    fn forget(&mut self, what: impl FnOnce(&mut Rarities)) {
+        if let Some(rare) = &mut self.rarities {
+            what(rare);
+            if rare.is_empty() {
+                self.rarities = None;
             }
         }
     }
@@ -252,10 +297,53 @@ impl Peer {
     }
 
     fn allowed_by_rate(&self) -> usize {
-        self.rates.as_ref().map_or(usize::MAX, |rates| rates.read_limit(self.decoder.wants()))
+        self.rates.as_ref().map_or(usize::MAX, |rates| rates.read_limit(self.scanner.wants()))
+    }
+}
+
+impl Rarities {
+    fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.hung_up.is_none() && self.over_soft_since.is_none()
     }
 }
 
 fn soonest<const N: usize>(alarms: [Option<(Instant, Alarm)>; N]) -> Option<(Instant, Alarm)> {
     alarms.into_iter().flatten().min_by_key(|&(when, _)| when)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::test_limits;
+
+    fn peer() -> Peer {
+        let who = Who { peer: PeerId(1), address: "192.0.2.1:5000".parse().unwrap() };
+        Peer::new(Instant::START, who, 0, &test_limits(), Penalty::Ban)
+    }
+
+    #[test]
+    fn an_idle_peer_is_176_bytes() {
+        // state 16, queue 8, traffic both ways 32, last received 8, scanner 32, rates, counted, wake, rarities,
+        // accepted and id 8 each, origin 24, place 4, and three bytes that say how it is
+        assert_eq!(size_of::<Peer>(), 176);
+        assert_eq!(size_of::<Option<Peer>>(), 176, "a place where nobody is can be told");
+        assert_eq!(peer().memory(), 0);
+    }
+
+    #[test]
+    fn what_few_have_is_counted_as_long_as_there_is_any() {
+        let mut peer = peer();
+        let ours = test_limits().decoder.magic;
+        assert_eq!((peer.opener_in(b"GE", ours), peer.may_be_opening()), (None, true));
+        assert_eq!(peer.memory(), size_of::<Rarities>());
+        assert_eq!((peer.opener_in(b"nuine", ours), peer.may_be_opening()), (None, false));
+        assert_eq!(peer.memory(), 0);
+
+        assert!(peer.note_over_soft(Instant::START) && !peer.note_over_soft(Instant::START));
+        peer.note_hung_up(Instant::START);
+        peer.note_under_soft();
+        assert_eq!(peer.memory(), size_of::<Rarities>(), "it still has hung up");
+        peer.abandon();
+        assert_eq!(peer.memory(), 0);
+    }
 }

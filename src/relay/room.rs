@@ -23,7 +23,7 @@ use crate::protocol::{Offence, Outbox, PeerId, Token};
 use crate::time::Instant;
 use crate::wire::frame::MAX_PAYLOAD;
 use crate::wire::turn_log::OWN_CHUNK_LEN;
-use crate::wire::{DecodeError, Frame, Header, Part, TurnLog};
+use crate::wire::{DecodeError, Frame, Header, TurnLog};
 
 /// The peers, the law, and the turn's log.
 #[derive(Debug)]
@@ -85,7 +85,8 @@ impl Room {
         self.last_id += 1;
         let who = Who { peer: PeerId(self.last_id), address };
         let over_rate = self.law.penalty(Offence::Flood);
-        let peer = Peer::new(self.now, who, self.roster.len(), &self.limits, over_rate);
+        let place = u32::try_from(self.roster.len()).expect("fewer peers than 2^32");
+        let peer = Peer::new(self.now, who, place, &self.limits, over_rate);
         let token = Token(u32::try_from(self.peers.insert(peer)).expect("fewer peers than 2^32"));
         self.roster.push(token);
         self.addresses.insert(key, token);
@@ -112,7 +113,7 @@ impl Room {
         let opener = peer.opener_in(bytes, ours);
         self.stats.incoming.bytes += bytes.len() as u64;
         if let Some(opener) = opener {
-            let address = self.peer(from).address;
+            let address = self.peer(from).who().address;
             self.events.push(now, Kind::Opener, || Event::Opener { address, opener });
             self.begin_ending(from, Reason::Opener(opener));
         }
@@ -124,15 +125,15 @@ impl Room {
         from: Token,
         input: &mut &'i [u8],
     ) -> Option<Result<Frame<'i>, DecodeError>> {
-        let peer = self.peer(from);
+        let peer = &mut self.peers[from.index()];
         if !peer.is_open() {
             return None;
         }
-        let (skipped, passed) = (peer.decoder.skipped(), peer.decoder.passed());
-        let decoded = peer.decoder.decode(input);
-        let now_skipped = peer.decoder.skipped();
-        if peer.decoder.passed() != passed {
-            peer.frame_since = None; // what comes now is another frame
+        let (skipped, passed) = (peer.scanner.skipped(), peer.scanner.passed());
+        let decoded = peer.scanner.decode(&self.limits.decoder, input);
+        let now_skipped = peer.scanner.skipped();
+        if peer.scanner.passed() != passed {
+            peer.note_passed();
         }
         let who = peer.who();
         self.stats.skipped_bytes += now_skipped - skipped;
@@ -176,20 +177,20 @@ impl Room {
 
     /// Bytes of an unfinished frame, unless it is so long that it will be a chunk of its own.
     pub fn begun(&self, from: Token) -> usize {
-        let decoder = &self.peers[from.index()].decoder;
-        if decoder.begun() + decoder.wants() < OWN_CHUNK_LEN { decoder.begun() } else { 0 }
+        let scanner = &self.peers[from.index()].scanner;
+        if scanner.begun() + scanner.wants() < OWN_CHUNK_LEN { scanner.begun() } else { 0 }
     }
 
     /// A connection is gone.
     pub fn remove(&mut self, token: Token, cause: Reason) {
         assert!(self.turn.is_at_inputs(), "nobody is closed while a turn is polled");
         let mut peer = self.peers.remove(token.index());
-        let (queued, unsent) = (peer.queue.held(), peer.unsent());
+        let (queued, unsent) = (peer.queue.held(), peer.queue.unsent());
         self.note_undelivered(unsent); // nothing is, of whoever was told to go
         self.deadlines.cancel(token, &mut peer.wake);
-        self.addresses.remove(AddressKey::of(peer.address.ip()), token);
-        self.roster.swap_remove(peer.place);
-        if let Some(&moved) = self.roster.get(peer.place) {
+        self.addresses.remove(AddressKey::of(peer.ip()), token);
+        self.roster.swap_remove(peer.place as usize);
+        if let Some(&moved) = self.roster.get(peer.place as usize) {
             self.peers[moved.index()].place = peer.place;
         }
         self.retained -= peer.counted + peer.queue.clear().freed;
@@ -202,8 +203,8 @@ impl Room {
             after: now.since(peer.accepted),
             incoming: peer.incoming,
             outgoing: peer.outgoing,
-            skipped: peer.decoder.skipped(),
-            queued: peer.cut_off_at.max(queued),
+            skipped: peer.scanner.skipped(),
+            queued: peer.cut_off_at().max(queued),
         });
     }
 
@@ -229,12 +230,6 @@ impl Room {
 
     pub fn events(&mut self) -> impl Iterator<Item = Event> {
         self.events.drain()
-    }
-
-    pub fn unsent(&self, to: Token) -> impl Iterator<Item = Part<'_>> {
-        let peer = &self.peers[to.index()];
-        let of_log = (peer.share.due > 0).then(|| self.log.parts(to, peer.share.sent, peer.share.upto));
-        peer.queue.parts().chain(of_log.into_iter().flatten())
     }
 
     /// A peer that is there: whoever has a token was told it, and has not said `closed`.
@@ -307,11 +302,11 @@ impl Outbox for Room {
         if !peer.is_open() {
             return;
         }
-        let replies = peer.queue.reply();
-        replies.extend_from_slice(&header.encode(magic));
-        replies.extend_from_slice(payload);
-        peer.replies += 1;
-        if peer.replies == 1 {
+        let is_first = !peer.queue.has_unsealed();
+        let reply = peer.queue.reply();
+        reply.extend_from_slice(&header.encode(magic));
+        reply.extend_from_slice(payload);
+        if is_first {
             self.turn.replied.push(to);
         }
     }

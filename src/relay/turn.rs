@@ -5,13 +5,14 @@
 //!                                                   └─ what is still owed goes into the queues
 //! ```
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::Output;
-use super::peer::Share;
+use super::peer::State;
 use super::reason::Reason;
 use super::room::Room;
 use crate::protocol::Token;
+use crate::wire::Part;
 use crate::wire::turn_log::Mark;
 use crate::wire::write_queue::chunk_cost;
 
@@ -23,11 +24,26 @@ pub(super) struct Turn {
     pub replied: Vec<Token>,
     /// Peers that began to end in this turn.
     pub ending: Vec<Token>,
+    /// How far the log reached then: all of it that they are due.
+    pub marks: BTreeMap<Token, Mark>,
     pub outputs: VecDeque<Output>,
-    /// The peer being written to now.
-    flushed: Option<Token>,
-    /// Peers that did not take all they were due of the log.
-    behind: Vec<Token>,
+    /// What the peer being written to now is due of the log.
+    flushed: Option<Share>,
+    /// What those did not take who did not take all of it.
+    behind: Vec<Share>,
+}
+
+/// What a peer is due of the turn's log. There is one only while the log is being flushed.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    of: Token,
+    upto: Mark,
+    /// Bytes it is due.
+    due: usize,
+    /// Frames that these are.
+    frames: u64,
+    /// Bytes of these that are sent.
+    sent: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +67,25 @@ impl Turn {
     /// Whether polling has not begun, or has come to its `None`.
     pub fn is_at_inputs(&self) -> bool {
         self.phase == Phase::Inputs
+    }
+
+    /// How far the share of a peer in that state reaches: for one that ends, to where the log stood; from the next
+    /// turn on, nowhere.
+    fn upto(&self, token: Token, state: State) -> Mark {
+        match state {
+            State::Open { .. } => Mark::END,
+            State::Ending { .. } => self.marks.get(&token).copied().unwrap_or(Mark::START),
+            State::Gone { .. } => Mark::START,
+        }
+    }
+
+    /// A peer was sent so many bytes of the log.
+    fn sent(&mut self, to: Token, len: usize) {
+        if len == 0 {
+            return;
+        }
+        let share = self.flushed.as_mut().filter(|share| share.of == to && len <= share.due - share.sent);
+        share.expect("the stack sent more than it was given").sent += len;
     }
 }
 
@@ -81,24 +116,31 @@ impl Room {
         peer.outgoing.bytes += len as u64;
         self.stats.outgoing.bytes += len as u64;
         if peer.queue.is_empty() {
-            peer.share.take(len); // the usual path: nothing but the log
+            self.turn.sent(to, len); // the usual path: nothing but the log
         } else {
             self.sent_of_queue(to, len);
         }
         // whoever ends in this very turn has its share of the log still to come
-        if self.turn.phase == Phase::Inputs && self.peers[to.index()].share.upto == Mark::START {
+        if self.turn.phase == Phase::Inputs && self.upto(to) == Mark::START {
             self.leave_if_done(to);
         }
+    }
+
+    /// What a peer is still to be sent, in order.
+    pub fn unsent(&self, to: Token) -> impl Iterator<Item = Part<'_>> {
+        let share = self.turn.flushed.filter(|share| share.of == to && share.due > 0);
+        let of_log = share.map(|share| self.log.parts(to, share.sent, share.upto));
+        self.peers[to.index()].queue.parts().chain(of_log.into_iter().flatten())
     }
 
     fn sent_of_queue(&mut self, to: Token, len: usize) {
         let peer = &mut self.peers[to.index()];
         let released = peer.queue.sent(len);
-        peer.share.take(released.beyond);
         peer.outgoing.frames += released.frames;
         if peer.queue.held() <= self.limits.queue_soft_bytes {
-            peer.over_soft_since = None;
+            peer.note_under_soft();
         }
+        self.turn.sent(to, released.beyond);
         self.stats.outgoing.frames += released.frames;
         self.retained -= released.freed;
         self.account(to);
@@ -128,7 +170,7 @@ impl Room {
         let replied = std::mem::take(&mut self.turn.replied);
         for &token in &replied {
             if let Some(peer) = self.peers.get_mut(token.index()) {
-                peer.queue.seal_replies(std::mem::take(&mut peer.replies));
+                peer.queue.seal_replies();
                 self.account(token);
             }
         }
@@ -139,17 +181,19 @@ impl Room {
     /// The next peer with something to be sent. With nothing in the log that can only be one that is replied
     /// to; whoever has an old backlog is written to when its socket takes more.
     fn next_to_flush(&mut self) -> Option<Token> {
-        if let Some(flushed) = self.turn.flushed.take() {
-            self.settle(flushed);
+        if let Some(share) = self.turn.flushed.take() {
+            self.settle(share);
         }
-        let Phase::Flushing { next } = &mut self.turn.phase else { unreachable!("the caller looked") };
+        let Phase::Flushing { mut next } = self.turn.phase else { unreachable!("the caller looked") };
         let candidates = if self.log.is_empty() { &self.turn.replied } else { &self.roster };
-        while let Some(&token) = candidates.get(*next) {
-            *next += 1;
-            let Some(peer) = self.peers.get_mut(token.index()) else { continue };
-            peer.share.due = self.log.due(token, peer.share.upto).0;
-            if peer.share.due > 0 || !peer.queue.is_empty() {
-                self.turn.flushed = Some(token);
+        while let Some(&token) = candidates.get(next) {
+            next += 1;
+            let Some(peer) = self.peers.get(token.index()) else { continue };
+            let upto = self.turn.upto(token, peer.state);
+            let (due, frames) = self.log.due(token, upto);
+            if due > 0 || !peer.queue.is_empty() {
+                self.turn.phase = Phase::Flushing { next };
+                self.turn.flushed = Some(Share { of: token, upto, due, frames, sent: 0 });
                 return Some(token);
             }
         }
@@ -157,19 +201,16 @@ impl Room {
     }
 
     /// A peer has been written to: did it take all?
-    fn settle(&mut self, token: Token) {
-        let peer = &mut self.peers[token.index()];
-        if peer.share.due == 0 {
-            return self.leave_if_done(token); // it may have ended turns ago, and has taken its backlog now
+    fn settle(&mut self, share: Share) {
+        if share.due == 0 {
+            return self.leave_if_done(share.of); // it may have ended turns ago, and has taken its backlog now
         }
-        if peer.share.sent < peer.share.due {
-            self.turn.behind.push(token);
+        if share.sent < share.due {
+            self.turn.behind.push(share);
             return;
         }
-        let (_, frames) = self.log.due(token, peer.share.upto);
-        peer.outgoing.frames += frames;
-        peer.share = Share::upto(peer.share.upto);
-        self.stats.outgoing.frames += frames;
+        self.peer(share.of).outgoing.frames += share.frames;
+        self.stats.outgoing.frames += share.frames;
     }
 
     /// Whoever could not take all of the log keeps the rest of it: in chunks that all of them share.
@@ -182,27 +223,24 @@ impl Room {
         if !behind.is_empty() {
             self.log.shrink();
         }
-        for token in behind.drain(..) {
-            self.queue_rest(token);
-            self.enforce_queue(token);
+        for share in behind.drain(..) {
+            self.queue_rest(share);
+            self.enforce_queue(share.of);
         }
         self.turn.behind = behind; // its memory is used again
         let retained = &mut self.retained;
         self.log.clear(|len| *retained += chunk_cost(len));
     }
 
-    fn queue_rest(&mut self, token: Token) {
-        let peer = &mut self.peers[token.index()];
-        let Share { upto, sent, .. } = peer.share;
-        let mut left = peer.share.due - sent;
-        let (_, frames) = self.log.due(token, upto);
-        for (chunk, from, to) in self.log.chunks(token, sent, upto) {
+    fn queue_rest(&mut self, Share { of, upto, due, frames, sent }: Share) {
+        let peer = &mut self.peers[of.index()];
+        let mut left = due - sent;
+        for (chunk, from, to) in self.log.chunks(of, sent, upto) {
             left -= to - from;
             let completed = if left == 0 { frames as u32 } else { 0 }; // frames are fewer than bytes
             peer.queue.push(chunk, from, to, completed);
         }
-        peer.share = Share::upto(upto);
-        self.account(token);
+        self.account(of);
     }
 
     /// Replies not taken count against the limits as the log does.
@@ -222,28 +260,25 @@ impl Room {
         let peer = &mut self.peers[token.index()];
         if peer.queue.held() > self.limits.queue_hard_bytes {
             self.leave(token, Reason::QueueHard);
-        } else if peer.queue.held() > self.limits.queue_soft_bytes && peer.over_soft_since.is_none() {
-            peer.over_soft_since = Some(now);
+        } else if peer.queue.held() > self.limits.queue_soft_bytes && peer.note_over_soft(now) {
+            self.account(token);
             self.schedule(token);
         }
     }
 
     /// Whoever is ending has what it is due; with nothing left to take it goes at once.
     fn release_ending(&mut self) {
+        self.turn.marks.clear();
         let mut ending = std::mem::take(&mut self.turn.ending);
         for token in ending.drain(..) {
-            if let Some(peer) = self.peers.get_mut(token.index()) {
-                peer.share = Share::upto(Mark::START);
+            if self.peers.contains(token.index()) {
                 self.leave_if_done(token);
             }
         }
         self.turn.ending = ending;
     }
-}
 
-impl Share {
-    fn take(&mut self, len: usize) {
-        self.sent += len;
-        assert!(self.sent <= self.due, "the stack sent more than it was given");
+    fn upto(&self, token: Token) -> Mark {
+        self.turn.upto(token, self.peers[token.index()].state)
     }
 }

@@ -21,6 +21,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         // nothing of this turn may mean whoever takes the freed places
         self.readers.retain(|&token| self.links.get(token).is_some());
         self.writers.retain(|&token| self.links.get(token).is_some());
+        self.lingerers.retain(|&(_, token)| self.links.get(token).is_some());
     }
 
     /// Whoever has lingered long enough leaves.
@@ -30,8 +31,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         {
             self.lingerers.pop_front();
             if let Some(link) = self.links.get_mut(token)
-                && let Mode::Lingering { reason, until } = link.mode
-                && until == when
+                && let Mode::Lingering { reason } = link.mode
             {
                 self.leavers.push((token, reason));
             }
@@ -45,10 +45,9 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         if reason.is_abrupt() || has_said_all || self.stack.shutdown(&mut link.stream).is_err() {
             return self.release(token, reason);
         }
-        let until = self.now + LINGER;
-        link.mode = Mode::Lingering { reason, until };
+        link.mode = Mode::Lingering { reason };
         link.is_readable = true;
-        self.lingerers.push_back((until, token));
+        self.lingerers.push_back((self.now + LINGER, token));
         self.queue_reader(token);
     }
 

@@ -1,6 +1,6 @@
 //! Bytes to frames and back. Knows no peer, no socket and no clock.
 //!
-//! Inwards a [`Decoder`] makes [`Frame`]s of a stream, or a [`LineDecoder`] lines; outwards the frames of one
+//! Inwards a [`Scanner`], or a [`Decoder`], makes [`Frame`]s of a stream, or a [`LineDecoder`] lines; outwards the frames of one
 //! turn lie in one shared [`TurnLog`], and a [`WriteQueue`] holds what one peer could not take at once.
 
 pub mod checksum;
@@ -12,16 +12,18 @@ pub mod network;
 pub mod opener;
 mod partial;
 pub mod printable;
+pub mod scanner;
 pub mod turn_log;
 pub mod write_queue;
 
 pub use checksum::Checksum;
 pub use command::Command;
-pub use decoder::{DecodeError, Decoder};
+pub use decoder::Decoder;
 pub use frame::{Frame, Header};
 pub use lines::{LineDecoder, LineTooLong};
 pub use network::{Magic, Network};
 pub use opener::Opener;
 pub use printable::printable;
+pub use scanner::{DecodeError, Scanner};
 pub use turn_log::{Part, TurnLog};
 pub use write_queue::WriteQueue;

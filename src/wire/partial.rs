@@ -6,8 +6,19 @@ use bytes::Buf;
 use super::checksum::Hasher;
 use super::{Checksum, Header};
 
+/// What has come of a frame that is not whole.
+#[derive(Debug)]
+pub(super) enum Partial {
+    /// A part of its header, perhaps. Never empty.
+    Header(Window),
+    /// Its header, and a part of its payload.
+    Payload(Collected),
+    /// The header of one that is an error already: so many bytes of it are to pass unseen.
+    Discarding(u32),
+}
+
 /// The end of the input that could be the beginning of a header.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Window {
     pub held: [u8; Header::LEN],
     pub len: u8,
@@ -27,6 +38,17 @@ pub(super) struct Collected {
 
 /// Bytes of a segment.
 const SEGMENT: usize = 64 * 1024;
+
+impl Partial {
+    /// Bytes allocated.
+    pub fn memory(&self) -> usize {
+        let beside = match self {
+            Self::Header(_) | Self::Discarding(_) => 0,
+            Self::Payload(collected) => collected.memory(),
+        };
+        size_of::<Self>() + beside
+    }
+}
 
 impl Window {
     /// A window with `bytes`, fewer than a header has.
@@ -55,8 +77,8 @@ impl Window {
 }
 
 impl Collected {
-    pub fn beginning(header: Header, raw: [u8; Header::LEN]) -> Box<Self> {
-        Box::new(Self { header, full: Vec::new(), bytes: raw.to_vec(), hasher: Hasher::default() })
+    pub fn beginning(header: Header, raw: [u8; Header::LEN]) -> Self {
+        Self { header, full: Vec::new(), bytes: raw.to_vec(), hasher: Hasher::default() }
     }
 
     /// Takes what the input has of the payload; true once it is whole.
@@ -80,10 +102,10 @@ impl Collected {
         self.header.frame_len() - self.len()
     }
 
-    /// Bytes allocated.
-    pub fn memory(&self) -> usize {
+    /// Bytes allocated beside itself.
+    fn memory(&self) -> usize {
         let segments = self.full.len() * SEGMENT + self.full.capacity() * size_of::<Vec<u8>>();
-        size_of::<Self>() + segments + self.bytes.capacity()
+        segments + self.bytes.capacity()
     }
 
     /// The whole frame, in one piece, and what its payload's checksum is.
@@ -122,7 +144,7 @@ mod tests {
     use super::*;
 
     /// A frame with a payload of `length` bytes, of which none has come.
-    fn begun(length: u32) -> Box<Collected> {
+    fn begun(length: u32) -> Collected {
         let header = Header { command: "block".parse().unwrap(), length, checksum: Checksum::EMPTY };
         Collected::beginning(header, [0; Header::LEN])
     }
@@ -136,7 +158,7 @@ mod tests {
             let list = collected.full.capacity() * size_of::<Vec<u8>>();
             assert_eq!(
                 collected.memory(),
-                size_of::<Collected>() + full + list + collected.bytes.capacity(),
+                full + list + collected.bytes.capacity(),
                 "behind a piece of {piece}"
             );
             assert!(collected.full.iter().chain([&collected.bytes]).all(|part| part.capacity() <= SEGMENT));

@@ -21,6 +21,8 @@ struct Backlog {
     entries: VecDeque<Entry>,
     /// Replies of this turn, not yet an entry.
     replies: Vec<u8>,
+    /// Frames that these are.
+    reply_frames: u32,
     /// Bytes still to be sent, of entries.
     unsent: usize,
     /// Bytes of these that are replies.
@@ -64,15 +66,17 @@ pub fn chunk_cost(len: usize) -> usize {
 }
 
 impl WriteQueue {
-    /// Room for a reply of this turn: it goes out behind everything already queued.
+    /// Room for a reply of this turn, one frame: it goes out behind everything already queued.
     pub fn reply(&mut self) -> &mut Vec<u8> {
-        &mut self.0.get_or_insert_default().replies
+        let backlog = self.0.get_or_insert_default();
+        backlog.reply_frames += 1;
+        &mut backlog.replies
     }
 
-    /// The turn is over: its replies take their place in the order. `frames` of them.
-    pub fn seal_replies(&mut self, frames: u32) {
+    /// The turn is over: its replies take their place in the order.
+    pub fn seal_replies(&mut self) {
         if let Some(backlog) = &mut self.0 {
-            backlog.seal_replies(frames);
+            backlog.seal_replies();
         }
     }
 
@@ -127,6 +131,11 @@ impl WriteQueue {
         self.0.as_ref().is_none_or(|backlog| backlog.entries.is_empty() && backlog.replies.is_empty())
     }
 
+    /// Whether there are replies of this turn.
+    pub fn has_unsealed(&self) -> bool {
+        self.0.as_ref().is_some_and(|backlog| !backlog.replies.is_empty())
+    }
+
     /// Bytes still to be sent.
     pub fn unsent(&self) -> usize {
         self.0.as_ref().map_or(0, |backlog| backlog.unsent + backlog.replies.len())
@@ -160,11 +169,12 @@ impl Backlog {
         self.entries.push_back(entry);
     }
 
-    fn seal_replies(&mut self, frames: u32) {
+    fn seal_replies(&mut self) {
         if self.replies.is_empty() {
             return;
         }
         let exact = std::mem::take(&mut self.replies).into_boxed_slice(); // it may wait for long
+        let frames = std::mem::take(&mut self.reply_frames);
         let chunk = Arc::new(Bytes::from(exact));
         let end = offset(chunk.len());
         self.private += chunk.len();
@@ -260,7 +270,7 @@ mod tests {
         queue.push(&chunk(4), 0, 4, 1);
         queue.reply().extend_from_slice(b"pong");
         assert_eq!(queue.replies_waiting(), 4);
-        queue.seal_replies(1);
+        queue.seal_replies();
         queue.push(&chunk(3), 0, 3, 1);
         let lens: Vec<usize> = queue.parts().map(|part| part.len()).collect();
         assert_eq!(lens, [4, 4, 3]);
@@ -290,10 +300,10 @@ mod tests {
             size_of::<Backlog>() + entries + backlog.replies.capacity()
         };
         assert_eq!(queue.memory(), own(&queue), "the chunk is everybody's");
-        queue.seal_replies(1);
+        queue.seal_replies();
         assert_eq!(queue.memory(), own(&queue) + chunk_cost(100));
         queue.reply().extend_from_slice(&[2; 50]);
-        queue.seal_replies(1);
+        queue.seal_replies();
         queue.sent(1099);
         assert_eq!(
             queue.memory(),

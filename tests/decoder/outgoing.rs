@@ -82,7 +82,7 @@ impl World {
     }
 
     fn reply(&mut self, turn: &Turn) {
-        let mut counts = [0; PEERS];
+        let mut counts = [0u64; PEERS];
         for &(to, len) in &turn.replies {
             let bytes = vec![self.next_serial(); len];
             let peer = &mut self.peers[to];
@@ -96,8 +96,8 @@ impl World {
             if new > 0 {
                 peer.entries.push_back((Holding::Reply, new));
             }
-            peer.queue.seal_replies(count);
-            peer.frames_due += u64::from(count);
+            peer.queue.seal_replies();
+            peer.frames_due += count;
         }
     }
 

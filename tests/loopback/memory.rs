@@ -22,12 +22,12 @@ fn of_its_own(index: usize) -> IpAddr {
 }
 
 #[test]
-fn an_idle_peer_costs_less_than_512_bytes() {
+fn an_idle_peer_costs_less_than_256_bytes() {
     ten_thousand_idle_peers(of_crowd, "of 16 addresses");
 }
 
 #[test]
-fn an_idle_peer_of_an_address_of_its_own_costs_less_than_512_bytes() {
+fn an_idle_peer_of_an_address_of_its_own_costs_less_than_256_bytes() {
     ten_thousand_idle_peers(of_its_own, "each of an address of its own");
 }
 
@@ -49,7 +49,7 @@ fn ten_thousand_idle_peers(address: impl Fn(usize) -> IpAddr, whose: &str) {
     let each = |what: &str| {
         let each = (relay.memory("VmRSS") - before) / PEERS as u64;
         println!("an idle peer costs {each} B ({PEERS} peers, {whose}, {what})");
-        assert!(each < 512, "{each} B");
+        assert!(each < 256, "{each} B");
     };
     each("none has sent anything");
     ping_all(&mut peers);

@@ -40,7 +40,7 @@ impl Typing {
                 Err(_) => self.refuse_line(told),
             }
         }
-        self.outgoing.seal_replies(1);
+        self.outgoing.seal_replies();
     }
 
     /// No more will be typed. A last line needs no end of its own.
@@ -50,7 +50,7 @@ impl Typing {
             Ok(Some(line)) => self.framing.encode(&line, self.outgoing.reply()),
             Err(_) => self.refuse_line(told),
         }
-        self.outgoing.seal_replies(1);
+        self.outgoing.seal_replies();
     }
 
     /// Whether anything was typed at all.
