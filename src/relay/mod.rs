@@ -170,6 +170,11 @@ impl<P: Protocol> Relay<P> {
         self.room.peers()
     }
 
+    /// How many connections there is room for before memory is moved to make more.
+    pub fn places(&self) -> usize {
+        self.room.places()
+    }
+
     /// Bytes that all strangers together make us hold, counted as [`Limits::retained_max_bytes`] is.
     pub fn retained_bytes(&self) -> usize {
         self.room.retained()

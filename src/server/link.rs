@@ -55,6 +55,11 @@ impl<T> Link<T> {
 }
 
 impl<T> Links<T> {
+    /// None, and room for so many before any is moved.
+    pub fn with_room_for(places: usize) -> Self {
+        Self(Vec::with_capacity(places))
+    }
+
     pub fn get(&self, token: Token) -> Option<&Link<T>> {
         self.0.get(token.index())?.as_ref()
     }
@@ -73,12 +78,6 @@ impl<T> Links<T> {
 
     pub fn remove(&mut self, token: Token) -> Option<Link<T>> {
         self.0.get_mut(token.index())?.take()
-    }
-}
-
-impl<T> Default for Links<T> {
-    fn default() -> Self {
-        Self(Vec::new())
     }
 }
 

@@ -65,8 +65,8 @@ impl<S: Stack, P: Protocol> Server<S, P> {
     pub fn new(stack: S, relay: Relay<P>) -> Self {
         Self {
             stack,
+            links: Links::with_room_for(relay.places()),
             relay,
-            links: Links::default(),
             ready: Vec::new(),
             readers: VecDeque::new(),
             writers: Vec::new(),
