@@ -64,7 +64,7 @@ impl Room {
         if peer.is_gone() {
             return;
         }
-        let unsent = peer.queue.unsent();
+        let unsent = peer.queue.unsent() + self.turn.forgo(token);
         let cut_off_at = if reason == Reason::Memory { peer.holds() } else { peer.queue.held() };
         peer.state = State::Gone { cut_off_at };
         peer.abandon();

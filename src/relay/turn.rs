@@ -79,6 +79,12 @@ impl Turn {
         }
     }
 
+    /// A peer goes: what it has not taken of the log, bytes, it will not get.
+    pub fn forgo(&mut self, of: Token) -> usize {
+        let at = self.behind.iter().position(|share| share.of == of);
+        at.map(|at| self.behind.remove(at)).map_or(0, |share| share.due - share.sent)
+    }
+
     /// A peer was sent so many bytes of the log.
     fn sent(&mut self, to: Token, len: usize) {
         if len == 0 {

@@ -21,16 +21,19 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         // nothing of this turn may mean whoever takes the freed places
         self.readers.retain(|&token| self.links.get(token).is_some());
         self.writers.retain(|&token| self.links.get(token).is_some());
-        self.lingerers.retain(|&(_, token)| self.links.get(token).is_some());
+        for (_, lingerer) in &mut self.lingerers {
+            lingerer.take_if(|token| self.links.get(*token).is_none());
+        }
     }
 
     /// Whoever has lingered long enough leaves.
     fn end_lingering(&mut self) {
-        while let Some(&(when, token)) = self.lingerers.front()
+        while let Some(&(when, lingerer)) = self.lingerers.front()
             && when <= self.now
         {
             self.lingerers.pop_front();
-            if let Some(link) = self.links.get_mut(token)
+            if let Some(token) = lingerer
+                && let Some(link) = self.links.get_mut(token)
                 && let Mode::Lingering { reason } = link.mode
             {
                 self.leavers.push((token, reason));
@@ -47,7 +50,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         }
         link.mode = Mode::Lingering { reason };
         link.is_readable = true;
-        self.lingerers.push_back((self.now + LINGER, token));
+        self.lingerers.push_back((self.now + LINGER, Some(token)));
         self.queue_reader(token);
     }
 

@@ -49,8 +49,8 @@ pub struct Server<S: Stack, P> {
     writers: Vec<Token>,
     /// Who is to be closed at the end of the turn, and why.
     leavers: Vec<(Token, Reason)>,
-    /// Who was shut down, by the time it is closed: LINGER is the same for all.
-    lingerers: VecDeque<(Instant, Token)>,
+    /// Who was shut down, by the time it is closed: LINGER is the same for all. Nobody where it is closed already.
+    lingerers: VecDeque<(Instant, Option<Token>)>,
     accepting: Accepting,
     scratch: Box<[u8]>,
     /// What has been read in this turn.
