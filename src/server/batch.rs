@@ -24,6 +24,11 @@ pub const READ_ROUNDS_TIME: Duration = Duration::from_micros(500);
 /// with every frame it finds all of them carry one more.
 pub const PEERS_PER_LOOK: usize = 16;
 
+/// Turns running in which all looks were in vain before only every [`LOOKS_AGAIN_EVERY`]th turn looks.
+const VAIN_MOST: u32 = 8;
+/// How often it is tried whether looking has become worthwhile.
+const LOOKS_AGAIN_EVERY: u32 = 8;
+
 /// The least that is worth a read, and the most of a segment that may stay empty.
 const LITTLE: usize = SEGMENT_BYTES / 16;
 
@@ -35,16 +40,40 @@ pub(super) struct Batch {
     segments: usize,
     /// Bytes read.
     read: usize,
-    /// Looks for more input that may still be in vain.
+    /// Looks for more input that are left.
     looks: usize,
+    looking: Looking,
+    /// Turns running in which no look found anything.
+    vain: u32,
     is_full: bool,
 }
 
+/// What came of the turn's looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looking {
+    /// There was nothing to write.
+    Needless,
+    Vain,
+    Worthwhile,
+}
+
 impl Batch {
+    /// Before the first turn.
+    pub fn new() -> Self {
+        let began = Instant::START;
+        Self { began, segments: 1, read: 0, looks: 0, looking: Looking::Needless, vain: 0, is_full: false }
+    }
+
     /// A turn begins, at whose end so many peers may have to be written to.
-    pub fn beginning(now: Instant, peers: usize) -> Self {
-        let looks = (peers + PEERS_PER_LOOK / 2) / PEERS_PER_LOOK;
-        Self { began: now, segments: 1, read: 0, looks, is_full: false }
+    pub fn begin(&mut self, now: Instant, peers: usize) {
+        let vain = match self.looking {
+            Looking::Needless => self.vain,
+            Looking::Vain => self.vain.wrapping_add(1),
+            Looking::Worthwhile => 0,
+        };
+        let does_look = vain < VAIN_MOST || vain.is_multiple_of(LOOKS_AGAIN_EVERY);
+        let looks = if does_look { (peers + PEERS_PER_LOOK / 2) / PEERS_PER_LOOK } else { 0 };
+        *self = Self { began: now, looks, vain, ..Self::new() };
     }
 
     /// Bytes have been read.
@@ -77,11 +106,20 @@ impl Batch {
 
     /// Whether to look for more input, now that all there was has been read.
     pub fn looks_again(&mut self, len: usize) -> bool {
-        if len == 0 || self.looks == 0 {
+        if len == 0 {
             return false;
         }
-        self.looks -= 1;
-        true
+        if self.looking == Looking::Needless {
+            self.looking = Looking::Vain;
+        }
+        let does_look = self.looks > 0;
+        self.looks = self.looks.saturating_sub(1);
+        does_look
+    }
+
+    /// A look has found something.
+    pub fn note_found(&mut self) {
+        self.looking = Looking::Worthwhile;
     }
 
     /// Whether no further round begins.
@@ -95,7 +133,9 @@ mod tests {
     use super::*;
 
     fn batch(peers: usize) -> Batch {
-        Batch::beginning(Instant::START, peers)
+        let mut batch = Batch::new();
+        batch.begin(Instant::START, peers);
+        batch
     }
 
     #[test]
@@ -140,5 +180,36 @@ mod tests {
     fn it_is_late_after_half_a_millisecond() {
         let batch = batch(10);
         assert!(!batch.is_late(Instant::from_micros(499)) && batch.is_late(Instant::from_micros(500)));
+    }
+
+    #[test]
+    fn looks_that_are_always_in_vain_are_left_out_but_for_a_try_now_and_then() {
+        let mut batch = Batch::new();
+        let mut looks_in_turn = |is_lucky: bool| {
+            batch.begin(Instant::START, 3 * PEERS_PER_LOOK);
+            let looks = (0..10).take_while(|_| batch.looks_again(100)).count();
+            if is_lucky && looks > 0 {
+                batch.note_found();
+            }
+            looks
+        };
+        let unlucky: Vec<usize> = (0..33).map(|_| looks_in_turn(false)).collect();
+        let looked = |turn: &usize| unlucky[*turn] == 3;
+        assert_eq!((0..33).filter(looked).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 24, 32]);
+        (33..40).for_each(|_| assert_eq!(looks_in_turn(true), 0));
+        assert!(
+            (40..60).all(|_| looks_in_turn(true) == 3),
+            "once it has found something it looks every turn"
+        );
+    }
+
+    #[test]
+    fn a_turn_with_nothing_to_write_does_not_look_and_says_nothing_of_luck() {
+        let mut batch = Batch::new();
+        for _ in 0..10 {
+            batch.begin(Instant::START, 3 * PEERS_PER_LOOK);
+            assert!(!batch.looks_again(0));
+        }
+        assert!(batch.looks_again(1));
     }
 }

@@ -74,7 +74,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
             lingerers: VecDeque::new(),
             accepting: Accepting::default(),
             scratch: vec![0; READ_BYTES].into(),
-            batch: Batch::beginning(Instant::START, 0),
+            batch: Batch::new(),
             now: Instant::START,
             has_news: false,
         }

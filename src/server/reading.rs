@@ -2,7 +2,6 @@
 
 use std::io;
 
-use super::batch::Batch;
 use super::link::Mode;
 use super::{READ_BYTES, Server, Stack};
 use crate::protocol::{Protocol, Token};
@@ -12,16 +11,20 @@ use crate::time::Instant;
 impl<S: Stack, P: Protocol> Server<S, P> {
     /// Rounds of reading, one read of each who has something a round, while there is more and the log is not full.
     pub(super) fn read(&mut self) -> io::Result<()> {
-        self.batch = Batch::beginning(self.now, self.relay.peers());
+        self.batch.begin(self.now, self.relay.peers());
         loop {
             self.read_round();
             if self.batch.has_enough() || self.batch.is_late(self.now) {
                 return Ok(());
             }
-            if self.readers.is_empty() && !self.batch.looks_again(self.relay.log_len()) {
+            let is_look = self.readers.is_empty();
+            if is_look && !self.batch.looks_again(self.relay.log_len()) {
                 return Ok(());
             }
             self.wait(Some(Instant::START))?;
+            if is_look && !self.readers.is_empty() {
+                self.batch.note_found();
+            }
         }
     }
 

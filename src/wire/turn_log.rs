@@ -246,8 +246,8 @@ impl<O: Copy + Ord> TurnLog<O> {
 
     fn owned_by(&self, owner: O) -> &[Span<O>] {
         let from = self.spans.partition_point(|span| span.owner < owner);
-        let to = from + self.spans[from..].partition_point(|span| span.owner == owner);
-        &self.spans[from..to]
+        let count = self.spans[from..].iter().take_while(|span| span.owner == owner).count(); // one, as a rule
+        &self.spans[from..from + count]
     }
 
     fn stretches(&self, owner: O, sent: usize, upto: Mark) -> Stretches<'_, O> {
