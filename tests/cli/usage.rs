@@ -359,7 +359,7 @@ fn the_worst_case_memory_adds_up() {
         line.split([' ', '(', ')', ';']).filter_map(|word| word.strip_suffix("MB")?.parse().ok()).collect();
     let [total, peers, retained, fixed] = figures[..] else { panic!("{line}") };
     assert!(line.contains("peers 10000 x 256 B"), "{line}");
-    assert_eq!((peers, retained), (5.1, 100.0), "{line}");
+    assert_eq!((peers, retained), (2.6, 100.0), "{line}");
     assert!((total - (peers + retained + fixed)).abs() < 1.0, "{line}");
 }
 

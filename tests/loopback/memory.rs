@@ -49,7 +49,9 @@ fn ten_thousand_idle_peers(address: impl Fn(usize) -> IpAddr, whose: &str) {
     let each = |what: &str| {
         let each = (relay.memory("VmRSS") - before) / PEERS as u64;
         println!("an idle peer costs {each} B ({PEERS} peers, {whose}, {what})");
-        assert!(each < 256, "{each} B");
+        // a stream of a build with assertions remembers its poll too, and its link is 16 B larger
+        let most = if cfg!(debug_assertions) { 256 + 16 } else { 256 };
+        assert!(each < most, "{each} B");
     };
     each("none has sent anything");
     ping_all(&mut peers);
