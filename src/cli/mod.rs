@@ -68,7 +68,8 @@ enum Command {
     /// Show what stands in a captured stream, frame by frame, as the relay's decoder sees it
     #[command(help_template = inspect::HELP_TEMPLATE)]
     Inspect(InspectArgs),
-    /// Measure a relay: many peers in its room, every delivery compared with what was sent
+    /// Measure a relay: many peers in its room, every delivery compared with what was sent. Other servers by the
+    /// same measure
     #[command(help_template = load::HELP_TEMPLATE)]
     Load(Box<LoadArgs>),
     /// What would happen: whole worlds of peers, ways and faults around the real relay, on a clock of their own
@@ -159,7 +160,7 @@ fn parse_and_run(words: Vec<OsString>) -> Result<ExitCode, Failure> {
         }
         Some(Command::Peer(args)) => peer::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Inspect(args)) => inspect::run(args).map(|()| ExitCode::SUCCESS),
-        Some(Command::Load(args)) => load::run(&args),
+        Some(Command::Load(args)) => load::run(&args, matches.subcommand_matches("load").unwrap_or(&matches)),
         Some(Command::Sim(args)) => sim::run(&args),
     }
 }

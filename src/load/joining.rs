@@ -1,14 +1,15 @@
-//! How the room fills: everybody connects, and asks with a ping whether it is in. Who is answered was let in, in an
-//! earlier turn of the relay's than whatever is sent from now on: it is due all of it.
+//! How the room fills: everybody connects, and asks, a relay with a ping, whether it is in. Who is answered was let
+//! in, in an earlier turn of the relay's than whatever is sent from now on: it is due all of it.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::Load;
+use super::dialect::{Codec, Items, Meaning, Next, Occasion, quoted};
 use super::link::{Link, Stage};
-use super::maker::Occasion;
 use super::plan::{LoadError, Plan};
 use super::receiver::Receiver;
 use crate::protocol::Token;
@@ -63,8 +64,8 @@ impl<S: Stack> Load<S> {
             self.joining.full_at = Some(self.now);
             self.begin();
         } else if self.now >= self.last_news + self.plan.patience {
-            let Plan { to, peers, patience, .. } = self.plan;
-            return Err(LoadError::NoAnswer { to, joined: self.joining.joined, peers, patience });
+            let Plan { dialect, to, peers, patience, .. } = self.plan;
+            return Err(LoadError::NoAnswer { dialect, to, joined: self.joining.joined, peers, patience });
         }
         Ok(())
     }
@@ -76,22 +77,36 @@ impl<S: Stack> Load<S> {
             Ok(stream)
         });
         let stream = connected.map_err(|error| self.cannot_connect(peer, error))?;
-        self.links.push(Link::new(stream, Receiver::new(peer, self.plan.senders as usize)));
+        let receiver = Receiver::new(peer, self.plan.role(peer), self.plan.senders as usize);
+        self.links.push(Link::new(stream, receiver));
         self.joining.begun += 1;
         Ok(())
     }
 
     /// The connection is there: is it in the room?
     pub(super) fn greet(&mut self, peer: u32) {
-        let ping = self.run.maker.ping(Occasion::Arrival, peer);
+        let codec = self.run.maker.codec();
         let link = &mut self.links[peer as usize];
-        link.stage = Stage::Greeting(Box::new(Decoder::new(self.run.maker.decoder_limits())));
-        link.queue(Bytes::copy_from_slice(&ping));
+        link.stage = match codec {
+            Codec::Frames(frames) => Stage::Greeting(Box::new(Decoder::new(frames.decoder_limits()))),
+            Codec::Foreign(_) => Stage::Introducing(Items::default()),
+        };
+        link.queue(codec.question(Occasion::Arrival, self.plan.role(peer), peer));
     }
 
     /// Something came for a peer that is not in the room yet. What is left of it once it is.
-    pub(super) fn answered<'b>(&mut self, peer: u32, mut bytes: &'b [u8]) -> &'b [u8] {
-        let pong = self.run.maker.pong(Occasion::Arrival, peer);
+    pub(super) fn answered<'b>(&mut self, peer: u32, bytes: &'b [u8]) -> Result<&'b [u8], LoadError> {
+        match &self.links[peer as usize].stage {
+            Stage::Greeting(_) => Ok(self.ponged(peer, bytes)),
+            Stage::Introducing(_) => self.introduced(peer, bytes),
+            Stage::Connecting | Stage::Talking | Stage::Gone => Ok(bytes),
+        }
+    }
+
+    /// A relay's answer is a pong. What is left behind it.
+    fn ponged<'b>(&mut self, peer: u32, mut bytes: &'b [u8]) -> &'b [u8] {
+        let frames = self.run.maker.frames().expect("only a relay answers with frames");
+        let pong = frames.pong(Occasion::Arrival, peer);
         let link = &mut self.links[peer as usize];
         while let Stage::Greeting(decoder) = &mut link.stage
             && !bytes.is_empty()
@@ -108,6 +123,45 @@ impl<S: Stack> Load<S> {
             }
         }
         bytes
+    }
+
+    /// Another server says what it has to say until it has let the peer in. What is left behind that.
+    fn introduced<'b>(&mut self, peer: u32, mut bytes: &'b [u8]) -> Result<&'b [u8], LoadError> {
+        let foreign = self.run.maker.foreign().expect("a relay is greeted");
+        let (role, largest) = (self.plan.role(peer), self.plan.sizes.end());
+        let link = &mut self.links[peer as usize];
+        while let Stage::Introducing(items) = &mut link.stage
+            && !bytes.is_empty()
+        {
+            let (said, meaning) = match items.next(&mut bytes, foreign, *largest as usize) {
+                Next::Part => continue,
+                Next::Item(said) => {
+                    let meaning = foreign.meaning(Occasion::Arrival, role, peer, &said);
+                    (said, meaning)
+                }
+                Next::Junk(said) => (said, Meaning::Other),
+                Next::Long(_) => (Cow::default(), Meaning::Other),
+            };
+            match meaning {
+                Meaning::Answer => {
+                    link.stage = Stage::Talking;
+                    self.joining.joined += 1;
+                    self.last_news = self.now;
+                }
+                Meaning::Asks(reply) => link.queue(Bytes::from_static(reply)),
+                Meaning::Notice => {}
+                Meaning::Error(said) => return Err(self.refused(peer, format!("said {said}"))),
+                Meaning::Delivery | Meaning::Receipt | Meaning::Other => {
+                    let (dialect, said) = (foreign.dialect(), quoted(&said));
+                    return Err(self.refused(peer, format!("gave no answer of {dialect}: {said}")));
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn refused(&self, peer: u32, what: String) -> LoadError {
+        LoadError::Refused { peer: peer + 1, peers: self.plan.peers, to: self.plan.to, what }
     }
 
     /// A connection ended before it was in the room.
@@ -129,7 +183,7 @@ impl<S: Stack> Load<S> {
     }
 
     fn not_admitted(&self, peer: u32) -> LoadError {
-        let (to, from) = (self.plan.to, self.plan.source_name(peer));
-        LoadError::NotAdmitted { peer: peer + 1, peers: self.plan.peers, to, from }
+        let Plan { dialect, to, peers, .. } = self.plan;
+        LoadError::NotAdmitted { dialect, peer: peer + 1, peers, to, from: self.plan.source_name(peer) }
     }
 }

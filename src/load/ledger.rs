@@ -47,6 +47,11 @@ impl Ledger {
         Self { next: vec![0; senders], gaps: BTreeMap::new(), counts: Counts::default() }
     }
 
+    /// How many senders it is an account of.
+    pub fn senders(&self) -> u32 {
+        self.next.len() as u32 // no more than peers
+    }
+
     /// Whether this is the next message of its sender's: nearly always it is.
     pub fn is_next(&self, id: MessageId) -> bool {
         self.next.get(id.sender as usize) == Some(&id.number)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 
+use super::dialect::Items;
 use super::receiver::Receiver;
 use crate::server::{Stack, WRITE_PARTS};
 use crate::wire::{Decoder, Part, WriteQueue};
@@ -35,8 +36,10 @@ pub struct Link<T> {
 pub enum Stage {
     /// Not there yet.
     Connecting,
-    /// There, and asking whether it is in the room.
+    /// There, and asking the relay whether it is in the room.
     Greeting(Box<Decoder>),
+    /// The same where the server is no relay.
+    Introducing(Items),
     /// In the room.
     Talking,
     /// Out again.

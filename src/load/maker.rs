@@ -1,18 +1,16 @@
-//! What the messages of a run are: every one different, and every one known without being kept. Knows the wire;
-//! knows no peer and no socket.
+//! What the messages of a run are: every one different, and every one known without being kept. Knows how they are
+//! spoken; knows no peer and no socket.
 
 use std::ops::RangeInclusive;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
+use super::dialect::{Codec, Foreign, Frames, Front};
+use super::tape::Recorded;
 use crate::rng::Rng;
-use crate::wire::decoder::DecoderLimits;
-use crate::wire::{Checksum, Command, Frame, Header, Magic};
 
 /// Fewest bytes of a payload: what says whose it is.
 pub const SMALLEST_PAYLOAD: u32 = 16;
-/// Bytes from which a frame can be told from all others: its header, and whose it is.
-pub const HEAD_LEN: usize = Header::LEN + SMALLEST_PAYLOAD as usize;
 
 /// Which message of a run it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,22 +21,23 @@ pub struct MessageId {
     pub number: u64,
 }
 
-/// When a peer asks the relay for a sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Occasion {
-    /// When it has come.
-    Arrival,
-    /// When it has sent and received everything.
-    Farewell,
-}
-
 /// Makes messages, the same again whenever it is asked.
 #[derive(Clone, Debug)]
 pub struct Maker {
     seed: u64,
-    magic: Magic,
-    command: Command,
     sizes: RangeInclusive<u32>,
+    codec: Codec,
+}
+
+/// What a delivery, or whatever has come instead, begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// It cannot be said yet.
+    Part,
+    /// It claims to be this message of the run; so many bytes say so.
+    Message(MessageId, usize),
+    /// It claims to be nobody's of this run.
+    Other,
 }
 
 impl Maker {
@@ -46,71 +45,95 @@ impl Maker {
     ///
     /// # Panics
     /// If a payload could not say whose it is, or there is no size at all.
-    pub fn new(seed: u64, magic: Magic, command: Command, sizes: RangeInclusive<u32>) -> Self {
+    pub fn new(seed: u64, sizes: RangeInclusive<u32>, codec: Codec) -> Self {
         assert!(*sizes.start() >= SMALLEST_PAYLOAD && !sizes.is_empty(), "payloads of {sizes:?} bytes");
-        Self { seed, magic, command, sizes }
+        Self { seed, sizes, codec }
     }
 
-    /// Appends the frame of a message. Says how long it is.
-    pub fn append(&self, id: MessageId, to: &mut BytesMut) -> usize {
+    /// Appends a message as it is delivered.
+    pub fn append(&self, id: MessageId, to: &mut BytesMut) {
         let mut rng = self.rng(id);
         let length = self.length(&mut rng);
         let begin = to.len();
-        to.put_bytes(0, Header::LEN);
+        self.codec.open(length, to);
+        let payload = to.len();
         to.put_u32_le(self.tag());
         to.put_u32_le(id.sender);
         to.put_u64_le(id.number);
-        to.resize(begin + Header::LEN + length as usize, 0);
-        let (header, payload) = to[begin..].split_at_mut(Header::LEN);
-        rng.fill(&mut payload[SMALLEST_PAYLOAD as usize..]);
-        let command = self.command;
-        let parsed = Header { command, length, checksum: Checksum::of(payload) };
-        header.copy_from_slice(&parsed.encode(self.magic));
-        parsed.frame_len()
+        let random = to.len();
+        to.resize(payload + length as usize, 0);
+        rng.fill(&mut to[random..]);
+        self.codec.close(begin, to);
     }
 
-    /// The frame of a message, by itself.
-    pub fn frame(&self, id: MessageId) -> BytesMut {
+    /// A message as it is delivered, by itself.
+    pub fn delivery(&self, id: MessageId) -> BytesMut {
         let mut bytes = BytesMut::new();
         self.append(id, &mut bytes);
         bytes
     }
 
-    /// Whose the frame claims to be that begins with `head`; `None` if it claims to be nobody's of this run.
-    pub fn claimed(&self, head: &[u8; HEAD_LEN]) -> Option<MessageId> {
-        let word = |at| u32::from_le_bytes(*head[at..].first_chunk().expect("4 of 40 bytes"));
-        let number = u64::from_le_bytes(*head.last_chunk().expect("8 of 40 bytes"));
-        (word(Header::LEN) == self.tag()).then(|| MessageId { sender: word(Header::LEN + 4), number })
+    /// What a sender says so that these messages are delivered, which lie back to back in `delivered`.
+    pub fn published(&self, delivered: &Bytes, messages: &[Recorded]) -> Bytes {
+        let mut start = 0;
+        let each = messages.iter().map(|message| {
+            let bytes = &delivered[start..message.end];
+            start = message.end;
+            bytes
+        });
+        self.codec.published(delivered, each)
     }
 
-    /// Asks the relay whether a peer is in its room, or whether it has sent that peer everything. No two of these
-    /// are alike.
-    pub fn ping(&self, occasion: Occasion, peer: u32) -> [u8; HEAD_LEN] {
-        self.probe(Command::PING, occasion, peer)
+    /// Whose the delivery claims to be that begins with `front`. From [`HEAD_MOST`](super::dialect::HEAD_MOST) bytes
+    /// it can be said.
+    pub fn head(&self, front: &[u8]) -> Head {
+        let at = match self.codec.front(front) {
+            Front::Part => return Head::Part,
+            Front::Other => return Head::Other,
+            Front::Payload(at) => at,
+        };
+        let Some(payload) = front.get(at..).and_then(|rest| rest.first_chunk()) else { return Head::Part };
+        self.claimed(payload).map_or(Head::Other, |id| Head::Message(id, at + payload.len()))
     }
 
-    /// The relay's answer.
-    pub fn pong(&self, occasion: Occasion, peer: u32) -> [u8; HEAD_LEN] {
-        self.probe(Command::PONG, occasion, peer)
+    /// The same of a whole delivery.
+    pub fn claim(&self, delivery: &[u8]) -> Option<MessageId> {
+        match self.head(delivery) {
+            Head::Message(id, _) => Some(id),
+            Head::Part | Head::Other => None,
+        }
     }
 
-    /// The answer to a peer's last ping.
-    pub fn farewell(&self, peer: u32) -> [u8; HEAD_LEN] {
-        self.pong(Occasion::Farewell, peer)
+    /// How the run speaks.
+    pub fn codec(&self) -> &Codec {
+        &self.codec
     }
 
-    fn probe(&self, command: Command, occasion: Occasion, peer: u32) -> [u8; HEAD_LEN] {
-        let mut payload = [0; SMALLEST_PAYLOAD as usize];
-        payload[..8].copy_from_slice(&self.seed.to_le_bytes());
-        payload[8..12].copy_from_slice(&peer.to_le_bytes());
-        payload[12..].copy_from_slice(&(occasion as u32).to_le_bytes());
-        let frame = Frame::encode(self.magic, command, &payload);
-        *frame.as_bytes().first_chunk().expect("a header and its payload")
+    /// Where the server is a relay: how the run speaks with it.
+    pub fn frames(&self) -> Option<&Frames> {
+        match &self.codec {
+            Codec::Frames(frames) => Some(frames),
+            Codec::Foreign(_) => None,
+        }
     }
 
-    /// What a stream of this run may hold: nothing is larger than what was asked for.
-    pub fn decoder_limits(&self) -> DecoderLimits {
-        DecoderLimits { magic: self.magic, max_payload: *self.sizes.end(), max_skip: u64::MAX }
+    /// Where the server is no relay: how the run speaks with it.
+    pub fn foreign(&self) -> Option<&Foreign> {
+        match &self.codec {
+            Codec::Frames(_) => None,
+            Codec::Foreign(foreign) => Some(foreign),
+        }
+    }
+
+    /// Most bytes of a payload.
+    pub fn largest(&self) -> u32 {
+        *self.sizes.end()
+    }
+
+    fn claimed(&self, payload: &[u8; SMALLEST_PAYLOAD as usize]) -> Option<MessageId> {
+        let word = |at| u32::from_le_bytes(*payload[at..].first_chunk().expect("4 of 16 bytes"));
+        let number = u64::from_le_bytes(*payload.last_chunk().expect("8 of 16 bytes"));
+        (word(0) == self.tag()).then(|| MessageId { sender: word(4), number })
     }
 
     /// What tells this run's messages from others'.
@@ -132,11 +155,24 @@ impl Maker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::dialect::{Dialect, HEAD_MOST};
+    use crate::wire::decoder::DecoderLimits;
     use crate::wire::{Decoder, Network};
     use std::collections::BTreeSet;
 
     fn maker(sizes: RangeInclusive<u32>) -> Maker {
-        Maker::new(42, Network::PRIVATE.magic, "msg".parse().unwrap(), sizes)
+        of_seed(42, sizes)
+    }
+
+    fn of_seed(seed: u64, sizes: RangeInclusive<u32>) -> Maker {
+        let frames = Frames::new(seed, Network::PRIVATE.magic, "msg".parse().unwrap(), *sizes.end());
+        Maker::new(seed, sizes, Codec::Frames(frames))
+    }
+
+    /// One of each kind of server.
+    fn foreign(sizes: RangeInclusive<u32>) -> impl Iterator<Item = Maker> {
+        let codecs = Dialect::ALL.into_iter().filter_map(|dialect| Foreign::new(dialect, 42));
+        codecs.map(move |foreign| Maker::new(42, sizes.clone(), Codec::Foreign(foreign)))
     }
 
     #[test]
@@ -145,11 +181,34 @@ mod tests {
         let limits = DecoderLimits { magic: Network::PRIVATE.magic, max_payload: 300, max_skip: 0 };
         for number in 0..200 {
             let id = MessageId { sender: 7, number };
-            let bytes = maker.frame(id);
-            assert_eq!(maker.claimed(bytes.first_chunk().unwrap()), Some(id));
+            let bytes = maker.delivery(id);
+            assert_eq!(maker.claim(&bytes), Some(id));
             let frame = Decoder::new(limits).decode(&mut &bytes[..]).unwrap().unwrap();
             assert_eq!(frame.command().as_str(), "msg");
-            assert_eq!(frame.as_bytes(), &maker.frame(id), "the same again");
+            assert_eq!(frame.as_bytes(), &maker.delivery(id), "the same again");
+        }
+    }
+
+    #[test]
+    fn whose_it_is_is_known_from_its_head_on_and_never_before() {
+        let id = MessageId { sender: 7, number: 1 << 40 };
+        for maker in foreign(16..=100_000).chain([maker(16..=100_000)]) {
+            let bytes = maker.delivery(id);
+            let Head::Message(_, len) = maker.head(&bytes) else { panic!("{maker:?}") };
+            assert!(len <= HEAD_MOST, "{maker:?}");
+            assert!((0..len).all(|short| maker.head(&bytes[..short]) == Head::Part), "{maker:?}");
+            assert!((len..bytes.len()).all(|long| maker.head(&bytes[..long]) == Head::Message(id, len)));
+        }
+    }
+
+    #[test]
+    fn the_payload_is_the_same_in_whatever_it_is_spoken() {
+        let id = MessageId { sender: 1, number: 2 };
+        let frame = maker(500..=500).delivery(id);
+        let payload = &frame[frame.len() - 500..];
+        for maker in foreign(500..=500) {
+            let bytes = maker.delivery(id);
+            assert!(bytes.windows(payload.len()).any(|window| window == payload), "{maker:?}");
         }
     }
 
@@ -160,7 +219,7 @@ mod tests {
         let mut lengths = BTreeSet::new();
         for sender in 0..10 {
             for number in 0..100 {
-                let frame = maker.frame(MessageId { sender, number });
+                let frame = maker.delivery(MessageId { sender, number });
                 lengths.insert(frame.len());
                 assert!(seen.insert(frame));
             }
@@ -170,8 +229,7 @@ mod tests {
 
     #[test]
     fn what_another_run_made_is_nobodys() {
-        let other = Maker::new(43, Network::PRIVATE.magic, "msg".parse().unwrap(), 16..=16);
-        let frame = other.frame(MessageId { sender: 0, number: 0 });
-        assert_eq!(maker(16..=16).claimed(frame.first_chunk().unwrap()), None);
+        let frame = of_seed(43, 16..=16).delivery(MessageId { sender: 0, number: 0 });
+        assert_eq!(maker(16..=16).claim(&frame), None);
     }
 }

@@ -8,6 +8,8 @@
 //!   one turn:  wait → read, and compare with the tape → make what is due → write
 //! ```
 
+mod asides;
+mod dialect;
 mod figures;
 mod joining;
 mod ledger;
@@ -20,13 +22,14 @@ mod reading;
 mod receiver;
 mod report;
 mod sending;
+mod strays;
 mod tape;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
-
+pub use asides::Complaint;
+pub use dialect::{Dialect, Role};
 pub use figures::{FAULTS_TOLD, Fault, FaultKind};
 pub use ledger::Counts;
 pub use maker::{MessageId, SMALLEST_PAYLOAD};
@@ -36,10 +39,12 @@ pub use report::{Account, Report};
 
 use crate::server::{Readiness, Stack};
 use crate::time::Instant;
+use asides::Asides;
+use dialect::{Codec, Occasion};
 use figures::Figures;
 use joining::Joining;
 use link::Link;
-use maker::{Maker, Occasion};
+use maker::Maker;
 use receiver::Run;
 use sending::Sending;
 use tape::Tape;
@@ -98,6 +103,8 @@ pub enum GaveUp {
     Faults,
     /// Nobody was left to receive.
     Alone,
+    /// The server did what the report's complaint says.
+    Refused,
     /// Whoever wanted it did not want it any more.
     Stopped,
 }
@@ -106,15 +113,16 @@ impl<S: Stack> Load<S> {
     /// A run through this stack. It begins with the first turn.
     ///
     /// # Panics
-    /// If the plan has fewer than two peers, no sender, or more senders than peers.
+    /// If the plan has fewer than two peers, no sender, more senders than peers, or nobody who receives.
     pub fn new(stack: S, plan: Plan) -> Self {
         assert!(plan.peers >= 2 && (1..=plan.peers).contains(&plan.senders), "{plan:?}");
-        let maker = Maker::new(plan.seed, plan.magic, plan.command, plan.sizes.clone());
+        assert!(plan.receivers() > 0, "{plan:?}");
+        let maker = Maker::new(plan.seed, plan.sizes.clone(), Codec::of(&plan));
         let tape = Tape::new(plan.senders as usize);
         let now = stack.now();
         Self {
             stack,
-            run: Run { maker, tape, figures: Figures::new() },
+            run: Run { maker, tape, figures: Figures::new(), asides: Asides::default() },
             links: Vec::with_capacity(plan.peers as usize),
             ready: Vec::new(),
             readers: VecDeque::new(),
@@ -245,6 +253,8 @@ impl<S: Stack> Load<S> {
     fn reason_to_give_up(&self) -> Option<GaveUp> {
         if self.run.figures.fault_count() > FAULTS_MOST {
             Some(GaveUp::Faults)
+        } else if self.run.asides.has_complaint() {
+            Some(GaveUp::Refused)
         } else if self.sending.gone() >= self.plan.receivers() {
             Some(GaveUp::Alone)
         } else if self.is_waiting() && self.now >= self.last_news + self.plan.patience {
@@ -280,15 +290,17 @@ impl<S: Stack> Load<S> {
         self.end_schedule(end.min(self.now));
     }
 
-    /// Everything has come. Whether anything else comes is known once a last ping is answered: whatever the relay
+    /// Everything has come. Whether anything else comes is known once a last ping is answered: whatever the server
     /// sent before that comes before it.
     fn take_leave(&mut self) {
         self.phase = Phase::Parting;
         self.last_news = self.now;
         for peer in 0..self.plan.peers {
             if self.links[peer as usize].is_talking() {
-                let ping = self.run.maker.ping(Occasion::Farewell, peer);
-                self.links[peer as usize].queue(Bytes::copy_from_slice(&ping));
+                let codec = self.run.maker.codec();
+                let link = &mut self.links[peer as usize];
+                link.queue(codec.question(Occasion::Farewell, self.plan.role(peer), peer));
+                link.receiver.asks_to_part();
                 self.flush(peer);
             }
         }
@@ -306,7 +318,7 @@ impl<S: Stack> Load<S> {
         }
         for sender in 0..self.plan.senders {
             let unsent = self.links[sender as usize].drop_unsent();
-            let count = self.run.tape.retract(sender, unsent);
+            let count = self.run.tape.retract(sender, unsent, self.run.maker.codec().shorter());
             self.sending.were_never_sent(count);
         }
         let made: Vec<u64> = (0..self.plan.senders).map(|sender| self.run.tape.made(sender)).collect();

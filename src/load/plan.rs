@@ -7,21 +7,24 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::dialect::{Dialect, Role};
 use super::pace::Pace;
 use crate::wire::{Command, Magic};
 
 /// A run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where the relay is.
+    /// Where the relay is, or another server.
     pub to: SocketAddr,
+    /// What is spoken with it.
+    pub dialect: Dialect,
     /// What frames begin with.
     pub magic: Magic,
-    /// What messages are called.
+    /// What frames that are messages are called.
     pub command: Command,
-    /// How many connect; all of them receive. At least two.
+    /// How many connect. At least two; at least one of them must receive.
     pub peers: u32,
-    /// How many of these send as well. At least one.
+    /// How many of these send: with frames they receive as well, else they do not. At least one.
     pub senders: u32,
     /// Bytes of a payload, drawn from here; at least [`SMALLEST_PAYLOAD`](super::SMALLEST_PAYLOAD).
     pub sizes: RangeInclusive<u32>,
@@ -57,12 +60,11 @@ pub enum LoadError {
         /// Why.
         error: io::Error,
     },
-    /// It could, and the relay did not want it.
-    #[error(
-        "{to} closed the connection of peer {peer} of {peers} at once: it is full, or has banned {from}, or \
-         speaks another network's magic; its log says which"
-    )]
+    /// It could, and the server did not want it.
+    #[error("{to} closed the connection of peer {peer} of {peers} at once: {}; its log says which", unwanted(*.dialect, .from))]
     NotAdmitted {
+        /// What was spoken.
+        dialect: Dialect,
         /// Which one, from 1.
         peer: u32,
         /// Of how many.
@@ -84,9 +86,23 @@ pub enum LoadError {
         /// How many were in.
         joined: u32,
     },
+    /// It could, and the server has answered otherwise than it should.
+    #[error("{to} {what} (to peer {peer} of {peers})")]
+    Refused {
+        /// Which one, from 1.
+        peer: u32,
+        /// Of how many.
+        peers: u32,
+        /// Where.
+        to: SocketAddr,
+        /// What it did.
+        what: String,
+    },
     /// It could, and there is no answer.
-    #[error("{to} has answered the pings of {joined} of {peers} peers, and none for {} s more: is that a relay?", .patience.as_secs())]
+    #[error("{to} has answered {} peers, and none for {} s more: {}", answered(*.dialect, *.joined, *.peers), .patience.as_secs(), doubt(*.dialect))]
     NoAnswer {
+        /// What was spoken.
+        dialect: Dialect,
         /// Where.
         to: SocketAddr,
         /// How many were answered.
@@ -118,7 +134,38 @@ impl Plan {
 
     /// Deliveries that one message makes.
     pub fn receivers(&self) -> u32 {
-        self.peers - 1
+        self.dialect.receivers(self.peers, self.senders)
+    }
+
+    /// What a peer is there for.
+    pub fn role(&self, peer: u32) -> Role {
+        self.dialect.role(peer, self.senders)
+    }
+}
+
+/// Why a server may not have wanted a peer from there.
+fn unwanted(dialect: Dialect, from: &str) -> String {
+    match dialect {
+        Dialect::Frames => {
+            format!("it is full, or has banned {from}, or speaks another network's magic")
+        }
+        Dialect::Redis | Dialect::Nats | Dialect::Mqtt => {
+            format!("it is full, or does not want {from}, or does not speak {dialect}")
+        }
+    }
+}
+
+fn answered(dialect: Dialect, joined: u32, peers: u32) -> String {
+    match dialect {
+        Dialect::Frames => format!("the pings of {joined} of {peers}"),
+        Dialect::Redis | Dialect::Nats | Dialect::Mqtt => format!("{joined} of {peers}"),
+    }
+}
+
+fn doubt(dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Frames => "is that a relay?".into(),
+        Dialect::Redis | Dialect::Nats | Dialect::Mqtt => format!("does it speak {dialect}?"),
     }
 }
 
@@ -132,6 +179,7 @@ mod tests {
     fn on_the_loopback_network_everybody_has_an_address_of_his_own() {
         let mut plan = Plan {
             to: "127.0.0.1:7333".parse().unwrap(),
+            dialect: Dialect::Frames,
             magic: Network::PRIVATE.magic,
             command: "msg".parse().unwrap(),
             peers: 20_000,

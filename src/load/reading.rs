@@ -2,8 +2,10 @@
 
 use std::io;
 
+use super::dialect::Role;
 use super::link::Stage;
 use super::plan::LoadError;
+use super::sending::OUTBOX_BYTES;
 use super::{Load, READS_PER_TURN};
 use crate::protocol::Token;
 use crate::server::{Readiness, Stack};
@@ -68,8 +70,7 @@ impl<S: Stack> Load<S> {
             Ok(0) => self.over(peer, None),
             Ok(len) => {
                 link.is_readable = link.is_read_to_the_end || len == self.scratch.len();
-                self.received(peer, len);
-                Ok(())
+                self.received(peer, len)
             }
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => {
@@ -82,12 +83,12 @@ impl<S: Stack> Load<S> {
         }
     }
 
-    fn received(&mut self, peer: u32, len: usize) {
+    fn received(&mut self, peer: u32, len: usize) -> Result<(), LoadError> {
         self.now = self.stack.now();
         let scratch = std::mem::take(&mut self.scratch);
         let mut bytes = &scratch[..len];
         if !self.links[peer as usize].is_talking() {
-            bytes = self.answered(peer, bytes);
+            bytes = self.answered(peer, bytes)?;
         }
         let right = self.run.figures.right_bytes();
         self.links[peer as usize].receiver.received(self.now, bytes, &mut self.run);
@@ -95,6 +96,19 @@ impl<S: Stack> Load<S> {
             self.last_news = self.now; // what is wrong is none: it could go on for ever
         }
         self.scratch = scratch;
+        if let Some(replies) = self.run.asides.take_replies() {
+            self.reply(peer, replies);
+        }
+        Ok(())
+    }
+
+    /// The server has asked for something. One that asks on and on, and does not take the answers, gets no more.
+    fn reply(&mut self, peer: u32, bytes: Vec<u8>) {
+        let link = &mut self.links[peer as usize];
+        if link.unsent() < OUTBOX_BYTES {
+            link.queue(bytes.into());
+            self.flush(peer);
+        }
     }
 
     /// A connection is over. Before everybody is in that is the end of the run; afterwards it is one receiver less.
@@ -113,10 +127,14 @@ impl<S: Stack> Load<S> {
         self.stack.close(stream);
         link.stage = Stage::Gone;
         if peer < self.plan.senders {
-            self.run.tape.retract(peer, link.drop_unsent());
+            let shorter = self.run.maker.codec().shorter();
+            self.run.tape.retract(peer, link.drop_unsent(), shorter);
         }
         let made: Vec<u64> = (0..self.plan.senders).map(|sender| self.run.tape.made(sender)).collect();
         link.receiver.leave((0..).zip(made), &mut self.run);
-        self.sending.one_has_gone();
+        match self.plan.role(peer) {
+            Role::Both | Role::Receiver => self.sending.one_has_gone(),
+            Role::Sender => {}
+        }
     }
 }

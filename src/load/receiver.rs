@@ -4,21 +4,22 @@
 //! ```text
 //!   bytes → Head: whose is it? ─ next of its sender's, and under way ─→ Body: the same bytes? ─→ came
 //!              ├─ the answer to the farewell: nothing is due any more    └─ no ─→ Passing: spoilt
-//!              └─ anything else ─→ Lost: the relay's own decoder looks for frames, and each is made again
+//!              └─ anything else: strays.rs
 //! ```
 //!
-//! As long as everything is right, which is nearly always, a delivery costs one comparison with the frame that is
-//! kept until everybody has it. A stream with anything odd in it goes the long way from there on.
+//! As long as everything is right, which is nearly always, a delivery costs one comparison with the bytes that are
+//! kept until everybody has it.
 
 use arrayvec::ArrayVec;
 
+use super::asides::Asides;
+use super::dialect::{Codec, HEAD_MOST, Items, Role};
 use super::figures::{Fault, FaultKind, Figures};
-use super::ledger::{Arrival, Ledger};
+use super::ledger::Ledger;
 use super::lost::Lost;
-use super::maker::{HEAD_LEN, Maker, MessageId};
+use super::maker::{Head, Maker, MessageId};
 use super::tape::Tape;
 use crate::time::Instant;
-use crate::wire::Frame;
 
 /// What all receivers of a run share.
 #[derive(Debug)]
@@ -29,35 +30,57 @@ pub struct Run {
     pub tape: Tape,
     /// What is measured.
     pub figures: Figures,
+    /// What comes up meanwhile.
+    pub asides: Asides,
 }
 
 /// One receiver.
 #[derive(Debug)]
 pub struct Receiver {
-    me: u32,
-    ledger: Ledger,
-    place: Place,
-    /// The farewell was answered: nothing is due after that.
-    has_parted: bool,
+    pub(super) me: u32,
+    pub(super) role: Role,
+    pub(super) ledger: Ledger,
+    pub(super) place: Place,
+    pub(super) parting: Parting,
+    /// Of its own messages, how many the server has said it took.
+    pub(super) receipts: u64,
 }
 
 /// Where in its stream a receiver is.
 #[derive(Debug)]
-enum Place {
-    /// Before a frame, with what has come of its head.
-    Head(ArrayVec<u8, HEAD_LEN>),
+pub enum Place {
+    /// Before a delivery, with what has come of its head.
+    Head(ArrayVec<u8, HEAD_MOST>),
     /// So many bytes into this message, its head and more, all of them right.
     Body(MessageId, usize),
-    /// In a message that is wrong already: so many bytes of it are to come.
+    /// In something that is wrong already: so many bytes of it are to come.
     Passing(usize),
-    /// Something odd has come.
+    /// Something odd has come from a relay.
     Lost(Box<Lost>),
+    /// Something else has come than a delivery that was due next, from a server that is no relay.
+    Item(Items),
+}
+
+/// How far a receiver is with taking leave: behind the answer to its farewell nothing is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// It has not begun to.
+    Staying,
+    /// It has asked whether there is anything else.
+    Asked,
+    /// It was answered.
+    Parted,
 }
 
 impl Receiver {
-    /// Receiver number `me`, who gets what the other of so many senders send.
-    pub fn new(me: u32, senders: usize) -> Self {
-        Self { me, ledger: Ledger::new(senders), place: Place::START, has_parted: false }
+    /// Receiver number `me`, who gets what the other of so many senders send, if it gets anything.
+    pub fn new(me: u32, role: Role, senders: usize) -> Self {
+        let senders = match role {
+            Role::Both | Role::Receiver => senders,
+            Role::Sender => 0,
+        };
+        let ledger = Ledger::new(senders);
+        Self { me, role, ledger, place: Place::START, parting: Parting::Staying, receipts: 0 }
     }
 
     /// Bytes have come now.
@@ -65,7 +88,7 @@ impl Receiver {
         run.figures.at(now);
         while !bytes.is_empty() {
             bytes = match &mut self.place {
-                Place::Head(held) if held.is_empty() && bytes.len() >= HEAD_LEN => self.begin(bytes, run),
+                Place::Head(held) if held.is_empty() => self.begin(0, bytes, bytes, run),
                 Place::Head(_) => self.hold(bytes, run),
                 Place::Body(id, at) => {
                     let (id, at) = (*id, *at);
@@ -73,8 +96,14 @@ impl Receiver {
                 }
                 Place::Passing(_) => self.pass(bytes),
                 Place::Lost(_) => self.search(bytes, run),
+                Place::Item(_) => self.sift(bytes, run),
             };
         }
+    }
+
+    /// Its farewell is on its way.
+    pub fn asks_to_part(&mut self) {
+        self.parting = Parting::Asked;
     }
 
     /// Nothing more comes; what has come of something that is no message of ours is wrong.
@@ -82,6 +111,7 @@ impl Receiver {
         let has_loose_end = match &self.place {
             Place::Head(held) => !held.is_empty(),
             Place::Lost(lost) => lost.has_loose_end(),
+            Place::Item(items) => items.is_unfinished(),
             Place::Body(..) | Place::Passing(_) => false, // missing, or spoilt
         };
         if has_loose_end {
@@ -91,12 +121,13 @@ impl Receiver {
 
     /// Whether the farewell was answered.
     pub fn has_parted(&self) -> bool {
-        self.has_parted
+        self.parting == Parting::Parted
     }
 
     /// It has left, with so many messages made by each sender: what it has not got it never will.
     pub fn leave(&mut self, made: impl Iterator<Item = (u32, u64)>, run: &mut Run) {
-        for (sender, made) in made.filter(|&(sender, _)| sender != self.me) {
+        let (me, senders) = (self.me, self.ledger.senders());
+        for (sender, made) in made.filter(|&(sender, _)| sender != me && sender < senders) {
             for number in self.ledger.close(sender, made) {
                 run.tape.settle(MessageId { sender, number });
             }
@@ -108,41 +139,48 @@ impl Receiver {
         &self.ledger
     }
 
-    /// The message this is the head of, if it is one that may come now.
-    fn expected(&self, head: &[u8; HEAD_LEN], run: &Run) -> Option<MessageId> {
-        let id = run.maker.claimed(head)?;
-        let is_expected = id.sender != self.me && self.ledger.is_next(id);
-        let (frame, _) = run.tape.get(id).filter(|_| is_expected)?;
-        (frame.first_chunk() == Some(head)).then_some(id)
+    /// Whether a message with this head may come now.
+    fn is_expected(&self, id: MessageId, head: &[u8], run: &Run) -> bool {
+        let may_come = id.sender != self.me && self.ledger.is_next(id);
+        may_come && run.tape.get(id).is_some_and(|(delivery, _)| delivery.starts_with(head))
     }
 
-    /// A frame begins, and its head is there whole. What is left of the bytes.
-    fn begin<'b>(&mut self, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
-        let (head, rest) = bytes.split_first_chunk().expect("a whole head");
-        match self.expected(head, run) {
-            Some(id) => self.compare(id, HEAD_LEN, rest, run),
-            None if *head == run.maker.farewell(self.me) => self.part(rest),
-            None => {
-                self.lose(&[], run);
-                bytes
+    /// A delivery begins, or something else, with `front`: so many bytes that were held, and what has come. What is
+    /// left of that.
+    fn begin<'b>(&mut self, held: usize, front: &[u8], bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
+        match run.maker.head(front) {
+            Head::Part => {
+                let place = Place::Head(front.iter().copied().collect());
+                self.place = place;
+                &[]
             }
+            Head::Message(id, len) if self.is_expected(id, &front[..len], run) => {
+                self.compare(id, len, &bytes[len - held..], run)
+            }
+            Head::Message(..) | Head::Other => match run.maker.codec() {
+                Codec::Frames(frames) if front.starts_with(&frames.farewell(self.me)) => {
+                    let len = frames.farewell(self.me).len();
+                    self.part(&bytes[len - held..])
+                }
+                Codec::Frames(frames) => {
+                    self.lose(&front[..held], frames.decoder_limits(), run);
+                    bytes
+                }
+                Codec::Foreign(_) => {
+                    self.place = Place::Item(Items::holding(&front[..held]));
+                    bytes
+                }
+            },
         }
     }
 
     /// Adds to a head that has come in part. What is left of the bytes.
     fn hold<'b>(&mut self, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
         let Place::Head(held) = &mut self.place else { unreachable!("only a head is held") };
-        let (here, rest) = bytes.split_at(held.remaining_capacity().min(bytes.len()));
-        held.extend(here.iter().copied());
-        let Ok(head) = held.clone().into_inner() else { return rest };
-        match self.expected(&head, run) {
-            Some(id) => self.compare(id, HEAD_LEN, rest, run),
-            None if head == run.maker.farewell(self.me) => self.part(rest),
-            None => {
-                self.lose(&head, run);
-                rest
-            }
-        }
+        let (before, here) = (held.len(), held.remaining_capacity().min(bytes.len()));
+        held.extend(bytes[..here].iter().copied());
+        let front = held.clone();
+        self.begin(before, &front, bytes, run)
     }
 
     /// Compares what has come with the message it belongs to and those made with it. What is left of the bytes.
@@ -155,11 +193,10 @@ impl Receiver {
         let (count, beyond) = run.tape.settle_run(id, at + same, |due, len| figures.delivered(due, len));
         self.ledger.came_in_order(id, count);
         let id = MessageId { number: id.number + count, ..id };
-        if beyond < HEAD_LEN {
+        if count > 0 && beyond < HEAD_MOST {
             // whose it is cannot be said yet: it may as well become another sender's
             self.place = Place::START;
-            let rest = &bytes[same - beyond..];
-            return if is_over && beyond > 0 { self.hold(rest, run) } else { rest };
+            return &bytes[same - beyond..];
         }
         if is_over {
             self.place = Place::Body(id, beyond);
@@ -170,8 +207,8 @@ impl Receiver {
 
     /// The message began as it should, so many bytes of it, and went on otherwise.
     fn spoilt<'b>(&mut self, id: MessageId, right: usize, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
-        let (frame, _) = run.tape.get(id).expect("a message this receiver lacks is under way");
-        self.place = Place::Passing(frame.len() - right);
+        let (delivery, _) = run.tape.get(id).expect("a message this receiver lacks is under way");
+        self.place = Place::Passing(delivery.len() - right);
         self.ledger.came_spoilt(id);
         run.tape.settle(id);
         run.figures.fault(self.fault(FaultKind::Wrong, Some(id)));
@@ -191,69 +228,23 @@ impl Receiver {
 
     fn part<'b>(&mut self, rest: &'b [u8]) -> &'b [u8] {
         self.place = Place::START;
-        self.has_parted = true;
+        self.parting = Parting::Parted;
         rest
     }
 
-    /// From here on the decoder looks for frames, beginning with what was held.
-    fn lose(&mut self, held: &[u8], run: &mut Run) {
-        self.place = Place::Lost(Box::new(Lost::beginning(run.maker.decoder_limits())));
-        self.search(held, run);
-    }
-
-    /// Looks for frames in all of the bytes. What is left of them: nothing.
-    fn search<'b>(&mut self, mut bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
-        while let Place::Lost(lost) = &mut self.place
-            && !bytes.is_empty()
-        {
-            let found = lost.next(&mut bytes);
-            (0..found.wrong).for_each(|_| self.wrong(None, run));
-            match found.frame {
-                Some(frame) if frame.as_bytes() == run.maker.farewell(self.me) => self.has_parted = true,
-                Some(frame) => self.judge(&frame, run),
-                None => {}
-            }
-        }
-        bytes
-    }
-
-    /// A valid frame: is it one that was sent, and when?
-    fn judge(&mut self, frame: &Frame<'_>, run: &mut Run) {
-        let claimed = frame.as_bytes().first_chunk().and_then(|head| run.maker.claimed(head));
-        let was_sent = |id: &MessageId| id.sender != self.me && run.tape.has_made(*id);
-        let id = claimed.filter(was_sent).filter(|id| run.maker.frame(*id) == frame.as_bytes());
-        let Some(id) = id else { return self.wrong(claimed, run) };
-        match self.ledger.came(id) {
-            Arrival::Next(overtaken) => {
-                let (frame, due) = run.tape.get(id).expect("a message this receiver lacked is under way");
-                run.figures.right(frame.len());
-                run.figures.delivered(due, frame.len());
-                run.tape.settle(id);
-                if !overtaken.is_empty() {
-                    run.figures.overtaken();
-                }
-                for number in overtaken {
-                    run.tape.settle(MessageId { number, ..id }); // should it come after all, it is made again
-                }
-            }
-            Arrival::Late => run.figures.fault(self.fault(FaultKind::OutOfOrder, Some(id))),
-            Arrival::Twice => run.figures.fault(self.fault(FaultKind::Twice, Some(id))),
-        }
-    }
-
-    fn wrong(&mut self, claimed: Option<MessageId>, run: &mut Run) {
+    pub(super) fn wrong(&mut self, claimed: Option<MessageId>, run: &mut Run) {
         self.ledger.came_wrong();
         run.figures.fault(self.fault(FaultKind::Wrong, claimed));
     }
 
-    fn fault(&self, kind: FaultKind, message: Option<MessageId>) -> Fault {
+    pub(super) fn fault(&self, kind: FaultKind, message: Option<MessageId>) -> Fault {
         Fault { receiver: self.me, kind, message, count: 1 }
     }
 }
 
 impl Place {
-    /// Between frames, nothing held.
-    const START: Self = Self::Head(ArrayVec::new_const());
+    /// Between deliveries, nothing held.
+    pub(super) const START: Self = Self::Head(ArrayVec::new_const());
 }
 
 /// How many bytes are the same from the front on.
@@ -274,6 +265,7 @@ fn common_prefix(one: &[u8], other: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::dialect::Frames;
     use crate::load::ledger::Counts;
     use crate::load::tape::Recorded;
     use crate::wire::{Magic, Network};
@@ -281,13 +273,24 @@ mod tests {
     const SENDERS: usize = 2;
     const MAGIC: Magic = Network::PRIVATE.magic;
 
+    fn maker(seed: u64, sizes: std::ops::RangeInclusive<u32>) -> Maker {
+        let frames = Frames::new(seed, MAGIC, "msg".parse().unwrap(), *sizes.end());
+        Maker::new(seed, sizes, Codec::Frames(frames))
+    }
+
+    fn farewell(run: &Run) -> Vec<u8> {
+        let Codec::Frames(frames) = run.maker.codec() else { unreachable!() };
+        frames.farewell(9).to_vec()
+    }
+
     /// Two senders' messages in turns, sent to one receiver; frames in the order they were made.
     fn sent(messages: u64, sizes: std::ops::RangeInclusive<u32>) -> (Run, Vec<Vec<u8>>) {
-        let maker = Maker::new(42, MAGIC, "msg".parse().unwrap(), sizes);
-        let mut run = Run { maker, tape: Tape::new(SENDERS), figures: Figures::new() };
+        let maker = maker(42, sizes);
+        let (tape, asides) = (Tape::new(SENDERS), Asides::default());
+        let mut run = Run { maker, tape, figures: Figures::new(), asides };
         run.figures.measure(Instant::START, std::time::Duration::from_secs(1));
         let ids = (0..messages).flat_map(|number| (0..SENDERS as u32).map(move |sender| (sender, number)));
-        let frame = |(sender, number)| run.maker.frame(MessageId { sender, number }).to_vec();
+        let frame = |(sender, number)| run.maker.delivery(MessageId { sender, number }).to_vec();
         let frames: Vec<Vec<u8>> = ids.map(frame).collect();
         for sender in 0..SENDERS {
             let own: Vec<&Vec<u8>> = frames.iter().skip(sender).step_by(SENDERS).collect();
@@ -306,7 +309,7 @@ mod tests {
 
     /// What a receiver that is no sender makes of a stream that comes in such pieces.
     fn receive(run: &mut Run, stream: &[u8], piece: usize) -> Receiver {
-        let mut receiver = Receiver::new(9, SENDERS);
+        let mut receiver = Receiver::new(9, Role::Both, SENDERS);
         for bytes in stream.chunks(piece) {
             receiver.received(Instant::from_micros(7), bytes, run);
         }
@@ -400,7 +403,7 @@ mod tests {
     #[test]
     fn junk_is_told_at_once_and_is_no_progress() {
         let (mut run, _) = sent(5, 16..=16);
-        let mut receiver = Receiver::new(9, SENDERS);
+        let mut receiver = Receiver::new(9, Role::Both, SENDERS);
         for _ in 0..100 {
             receiver.received(Instant::START, &[0; 1000], &mut run);
             assert_eq!((receiver.ledger().counts().wrong, run.figures.right_bytes()), (1, 0));
@@ -412,7 +415,7 @@ mod tests {
         for (extra, wrong) in [(0, 0), (1, 1), (100, 1)] {
             let (mut run, frames) = sent(5, 16..=100);
             let mut stream = frames.concat();
-            stream.extend_from_slice(&run.maker.farewell(9));
+            stream.extend_from_slice(&farewell(&run));
             let receiver = receive(&mut run, &stream, 33);
             assert!(receiver.has_parted());
             stream.extend(vec![7; extra]);
@@ -439,17 +442,17 @@ mod tests {
     #[test]
     fn ones_own_message_is_wrong() {
         let (mut run, frames) = sent(2, 16..=16);
-        let mut receiver = Receiver::new(0, SENDERS);
+        let mut receiver = Receiver::new(0, Role::Both, SENDERS);
         receiver.received(Instant::START, &frames.concat(), &mut run);
         assert_eq!(*receiver.ledger().counts(), Counts { came: 2, wrong: 2, ..Counts::default() });
     }
 
     #[test]
     fn strangers_messages_and_junk_are_wrong_and_hide_nothing() {
-        let stranger = Maker::new(1, MAGIC, "msg".parse().unwrap(), 16..=16);
+        let stranger = maker(1, 16..=16);
         let spoil = |frames: &mut Vec<Vec<u8>>| {
             frames.insert(1, b"no frame at all".to_vec());
-            frames.insert(5, stranger.frame(MessageId { sender: 0, number: 0 }).to_vec());
+            frames.insert(5, stranger.delivery(MessageId { sender: 0, number: 0 }).to_vec());
         };
         let expected = Counts { came: 10, wrong: 2, ..Counts::default() };
         check(spoil, expected, &[], &[FaultKind::Wrong, FaultKind::Wrong]);

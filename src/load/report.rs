@@ -5,6 +5,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::GaveUp;
+use super::asides::Complaint;
 use super::figures::{FAULTS_TOLD, Fault, FaultKind};
 use super::ledger::Counts;
 use super::link::{Link, Stage};
@@ -22,6 +23,8 @@ pub struct Report {
     pub joined_in: Duration,
     /// Why it ended before its time, if it did.
     pub gave_up: Option<GaveUp>,
+    /// What the server did that no server of its kind does to whom it serves.
+    pub complaint: Option<Complaint>,
     /// How long was measured; shorter than planned when it was ended early.
     pub measured: Duration,
     /// Deliveries within that time.
@@ -37,7 +40,7 @@ pub struct Report {
     pub over_time: Vec<u64>,
     /// How long a stretch is.
     pub stretch: Duration,
-    /// Messages that were due and never sent, since the relay did not take what came before. They are in
+    /// Messages that were due and never sent, since the server did not take what came before. They are in
     /// `latency` with the time they had waited at the end.
     pub never_sent: u64,
     /// Each receiver's.
@@ -88,13 +91,14 @@ impl Report {
         joined_in: Duration,
         gave_up: Option<GaveUp>,
     ) -> Self {
-        let accounts = (0..).zip(links).map(|(me, link)| account(me, link, &plan)).collect();
+        let accounts = (0..).zip(links).map(|(me, link)| account(me, link)).collect();
         let lateness = run.figures.lateness().clone();
         let latency = run.figures.latency().clone();
         let (over_time, stretch) = run.figures.over_time();
         Self {
             joined_in,
             gave_up,
+            complaint: run.asides.take_complaint(),
             measured: run.figures.measured(),
             deliveries: run.figures.deliveries(),
             bytes: run.figures.bytes(),
@@ -138,9 +142,9 @@ fn per_second(count: u64, span: Duration) -> f64 {
 }
 
 /// What one receiver was due and got. When the run is over, or the receiver has left, what had not come is a gap.
-fn account<T>(me: u32, link: &Link<T>, plan: &Plan) -> Account {
+fn account<T>(me: u32, link: &Link<T>) -> Account {
     let ledger = link.receiver.ledger();
-    let others = (0..plan.senders).filter(|&sender| sender != me);
+    let others = (0..ledger.senders()).filter(|&sender| sender != me);
     let due = others.map(|sender| ledger.seen(sender)).sum();
     let missing = ledger.gaps().map(|(_, gap)| gap.end - gap.start).sum();
     let cut_off = u64::from(matches!(link.stage, Stage::Gone));

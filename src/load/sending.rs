@@ -13,7 +13,7 @@ use crate::server::Stack;
 use crate::time::Instant;
 
 /// Bytes that a sender may have waiting for its socket before it makes no more: enough to keep it busy.
-const OUTBOX_BYTES: usize = 256 * 1024;
+pub(super) const OUTBOX_BYTES: usize = 256 * 1024;
 /// Bytes that are made at once: one chunk for one write.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Steps in which messages that were never sent are charged: of many that were due one after the other the same
@@ -32,7 +32,7 @@ pub struct Sending {
     is_lagging: Vec<bool>,
     /// Closed loop: whose turn is next.
     next: u32,
-    /// Peers that have gone.
+    /// Receivers that have gone.
     gone: u32,
     /// Messages that were due and never made.
     never_sent: u64,
@@ -62,7 +62,7 @@ impl Sending {
         self.start
     }
 
-    /// Messages that were due and were never made, because the relay did not take what came before.
+    /// Messages that were due and were never made, because the server did not take what came before.
     pub fn never_sent(&self) -> u64 {
         self.never_sent
     }
@@ -181,7 +181,7 @@ impl<S: Stack> Load<S> {
             self.last_news = self.now; // whoever has nothing to wait for was not kept waiting
         }
         let (made, bytes) = (messages.len() as u64, bytes.freeze());
-        self.links[sender as usize].queue(bytes.clone());
+        self.links[sender as usize].queue(self.run.maker.published(&bytes, &messages));
         self.run.tape.record(sender, bytes, messages, self.plan.receivers() - self.sending.gone);
         made
     }

@@ -44,7 +44,7 @@ struct Chunk {
 pub struct Recorded {
     /// When it should have been sent.
     pub due: Instant,
-    /// Where its frame ends in the chunk.
+    /// Where it ends in the chunk.
     pub end: usize,
 }
 
@@ -78,14 +78,14 @@ impl Tape {
         self.under_way += lacked as u64;
     }
 
-    /// The frame of a message that somebody lacks, and when it was due.
+    /// The delivery of a message that somebody lacks, and when it was due.
     pub fn get(&self, id: MessageId) -> Option<(&[u8], Instant)> {
         let (chunk, place) = self.senders.get(id.sender as usize)?.find(id.number)?;
         let recorded = chunk.messages[place];
         Some((&chunk.bytes[chunk.start_of(place)..recorded.end], recorded.due))
     }
 
-    /// The frame of a message that somebody lacks, and those behind it that were made with it.
+    /// The delivery of a message that somebody lacks, and those behind it that were made with it.
     pub fn from(&self, id: MessageId) -> Option<&[u8]> {
         let (chunk, place) = self.senders.get(id.sender as usize)?.find(id.number)?;
         Some(&chunk.bytes[chunk.start_of(place)..])
@@ -143,9 +143,9 @@ impl Tape {
     }
 
     /// The last bytes of what the sender made will never be sent: messages that lie whole in them were not made.
-    /// How many.
-    pub fn retract(&mut self, sender: u32, bytes: usize) -> u64 {
-        let retracted = self.newest_within(sender, bytes);
+    /// As they are sent they are `shorter` by so much than here. How many.
+    pub fn retract(&mut self, sender: u32, bytes: usize, shorter: usize) -> u64 {
+        let retracted = self.newest_within(sender, bytes, shorter);
         let mut count = retracted;
         let reel = &mut self.senders[sender as usize];
         reel.made -= count;
@@ -165,10 +165,11 @@ impl Tape {
         retracted
     }
 
-    fn newest_within(&self, sender: u32, bytes: usize) -> u64 {
+    fn newest_within(&self, sender: u32, bytes: usize, shorter: usize) -> u64 {
         let chunks = self.senders[sender as usize].chunks.iter().rev();
         let mut left = bytes;
-        let newest = chunks.flat_map(Chunk::lens_from_the_end).take_while(|len| {
+        let lens = chunks.flat_map(Chunk::lens_from_the_end).map(|len| len - shorter);
+        let newest = lens.take_while(|len| {
             let is_within = *len <= left;
             left = left.saturating_sub(*len);
             is_within
@@ -290,21 +291,23 @@ mod tests {
     #[test]
     fn what_is_never_sent_was_never_made() {
         let mut tape = tape_of(&[1, 2]);
-        assert_eq!(tape.retract(1, 19), 1, "one of them had begun");
+        assert_eq!(tape.retract(1, 19, 0), 1, "one of them had begun");
         assert_eq!((tape.made(1), tape.under_way()), (2, 2));
         assert!(tape.get(id(1, 2)).is_none() && tape.get(id(1, 1)).is_some());
-        assert_eq!(tape.retract(1, 0), 0);
-        assert_eq!(tape.retract(1, 20), 2);
+        assert_eq!(tape.retract(1, 0, 0), 0);
+        assert_eq!(tape.retract(1, 20, 0), 2);
         assert_eq!((tape.made(1), tape.under_way()), (0, 0));
     }
 
     #[test]
     fn unsent_bytes_are_so_many_whole_messages() {
         let tape = tape_of(&[1, 2]);
-        let within = |bytes| tape.newest_within(1, bytes);
+        let within = |bytes| tape.newest_within(1, bytes, 0);
         assert_eq!(
             [within(0), within(9), within(10), within(19), within(29), within(30)],
             [0, 0, 1, 1, 2, 3]
         );
+        let shorter = |bytes| tape.newest_within(1, bytes, 2);
+        assert_eq!([shorter(7), shorter(8), shorter(15), shorter(24)], [0, 1, 1, 3]);
     }
 }

@@ -6,7 +6,8 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use peer_relay::load::{
-    Account, Counts, FaultKind, GaveUp, Load, LoadError, MessageId, PATIENCE, Pace, Phase, Plan, Report,
+    Account, Counts, Dialect, FaultKind, GaveUp, Load, LoadError, MessageId, PATIENCE, Pace, Phase, Plan,
+    Report,
 };
 use peer_relay::wire::Network;
 use world::{DELAY, Fault, Habits, World};
@@ -29,6 +30,7 @@ fn plan(pace: Pace) -> Plan {
     };
     Plan {
         to: "127.0.0.1:7333".parse().unwrap(),
+        dialect: Dialect::Frames,
         magic: Network::PRIVATE.magic,
         command: "msg".parse().unwrap(),
         peers: 10,

@@ -12,8 +12,11 @@ use crate::load::{Account, Fault, Pace, Report};
 /// The whole file.
 #[derive(Serialize)]
 struct Figures<'r> {
+    protocol: &'static str,
     peers: u32,
     senders: u32,
+    /// Deliveries a message makes.
+    receivers: u32,
     size_min: u32,
     size_max: u32,
     /// `open` or `closed`.
@@ -40,6 +43,7 @@ struct Figures<'r> {
     faulty: Vec<Faulty>,
     faults: Vec<FaultLine>,
     tester: Option<Process>,
+    /// Or another server.
     relay: Option<Process>,
     stretch_s: f64,
     deliveries_in_stretch: &'r [u64],
@@ -105,8 +109,10 @@ fn figures(outcome: &Outcome) -> Figures<'_> {
         Pace::Window(window) => ("closed", None, Some(window.get())),
     };
     Figures {
+        protocol: plan.dialect.name(),
         peers: plan.peers,
         senders: plan.senders,
+        receivers: plan.receivers(),
         size_min: *plan.sizes.start(),
         size_max: *plan.sizes.end(),
         r#loop: kind,
@@ -123,7 +129,7 @@ fn figures(outcome: &Outcome) -> Figures<'_> {
         latency_us: latency(&report.latency),
         lateness_us: rate.and_then(|_| latency(&report.lateness)),
         never_sent: report.never_sent,
-        gave_up: report.gave_up.map(gave_up),
+        gave_up: gave_up(report),
         total: sums(&report.total()),
         faulty: faulty(report),
         faults: report.faults.iter().map(fault).collect(),

@@ -13,10 +13,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use options::{LoadArgs, Rate, Sizes};
 
+use clap::ArgMatches;
+
 use super::target::NO_RELAY;
 use super::{Failure, files, raise_descriptor_limit, signals};
 use crate::kernel::{KernelStack, SocketOptions};
-use crate::load::{Load, LoadError, Phase, Plan, Report};
+use crate::load::{Dialect, Load, LoadError, Phase, Plan, Report};
 use process::Usage;
 use progress::Progress;
 
@@ -28,6 +30,7 @@ Examples:
   peer-relay load --connect 127.0.0.1:7333                            100 peers, as fast as they get it
   peer-relay load --connect 127.0.0.1:7333 --rate 1000 --plot it.svg  latency at 1000 messages a second
   peer-relay load --connect 127.0.0.1:7333 --peers 10000 --relay-pid 4711
+  peer-relay load --connect 127.0.0.1 --protocol redis --peers 101    the same 100 deliveries a message, of Redis
 
 {usage-heading} {usage}
 
@@ -46,7 +49,7 @@ struct Outcome {
     report: Report,
     /// This process's; unknown when nothing was measured.
     own: Option<Cost>,
-    /// The relay's, if it was to be taken; unknown when it was gone by then.
+    /// The relay's or other server's, if it was to be taken; unknown when it was gone by then.
     relay: Option<Option<Cost>>,
 }
 
@@ -60,8 +63,8 @@ struct Cost {
 }
 
 /// Runs the load. The exit code says whether everything came as it was sent.
-pub fn run(args: &LoadArgs) -> Result<ExitCode, Failure> {
-    let plan = args.settle(raise_descriptor_limit(), seed())?;
+pub fn run(args: &LoadArgs, given: &ArgMatches) -> Result<ExitCode, Failure> {
+    let plan = args.settle(given, raise_descriptor_limit(), seed())?;
     let files = [args.json.as_deref(), args.plot.as_deref()];
     files.into_iter().flatten().try_for_each(files::check_writable)?;
     let outcome = measure(plan, args.relay_pid)?;
@@ -83,13 +86,14 @@ fn seed() -> u64 {
 fn measure(plan: Plan, relay_pid: Option<u32>) -> Result<Outcome, Failure> {
     let stack = stack().map_err(|error| Failure::failed(format!("cannot poll for connections: {error}")))?;
     let stop = signals::install(stack.wake())?;
+    let dialect = plan.dialect;
     let (mut own, mut relay) = (Watched::own(), relay_pid.map(Watched::relay).transpose()?);
     let progress = Progress::begin(&plan);
     let mut load = Load::new(stack, plan);
     let mut phase = Phase::Joining;
     let mut told_at = load.now();
     while phase < Phase::Over {
-        let now = load.turn(Some(told_at + TELL_EVERY)).map_err(|error| no_run(&error))?;
+        let now = load.turn(Some(told_at + TELL_EVERY)).map_err(|error| no_run(dialect, &error))?;
         if now != phase {
             phase = now;
             own.phase(now);
@@ -131,7 +135,7 @@ impl Watched {
         Self { pid: None, begin: None, end: None }
     }
 
-    /// The relay's, if there is one.
+    /// The relay's or other server's, if there is one.
     fn relay(pid: u32) -> Result<Self, Failure> {
         let watched = Self { pid: Some(pid), begin: None, end: None };
         watched.usage().map(|_| watched).map_err(|error| {
@@ -162,10 +166,16 @@ impl Watched {
     }
 }
 
-fn no_run(error: &LoadError) -> Failure {
+fn no_run(dialect: Dialect, error: &LoadError) -> Failure {
     match error {
         LoadError::Connect { to, error, .. } if error.kind() == io::ErrorKind::ConnectionRefused => {
-            Failure::failed(format!("cannot connect to {to}: {NO_RELAY}"))
+            let why = match dialect {
+                Dialect::Frames => NO_RELAY.into(),
+                Dialect::Redis | Dialect::Nats | Dialect::Mqtt => {
+                    format!("refused. Is a server there that speaks {dialect}?")
+                }
+            };
+            Failure::failed(format!("cannot connect to {to}: {why}"))
         }
         _ => Failure::failed(error.to_string()),
     }

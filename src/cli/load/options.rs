@@ -6,13 +6,14 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 
 use crate::cli::Failure;
 use crate::cli::network::NetworkArgs;
 use crate::cli::target::Target;
 use crate::cli::units::{Count, Size, Span, grouped};
-use crate::load::{PATIENCE, Pace, Plan, SMALLEST_PAYLOAD};
+use crate::load::{Dialect, PATIENCE, Pace, Plan, SMALLEST_PAYLOAD};
 use crate::wire::frame::MAX_PAYLOAD;
 
 const LOAD: &str = "Load";
@@ -32,15 +33,20 @@ const PAIRS_MOST: u64 = 1 << 27;
 /// Options of `load`.
 #[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
-    /// Where the relay is; without a port it is the network's
+    /// Where the relay is, or another server; without a port it is the network's, or the protocol's own
     #[arg(long, value_name = "HOST[:PORT]", help_heading = LOAD)]
     pub connect: Target,
 
-    /// Peers in the room; all of them receive
+    /// What is spoken: frames, with a relay; or redis, nats or mqtt (3.1.1, QoS 0): publish and subscribe with a
+    /// server of that kind, for comparison
+    #[arg(long, value_name = "NAME", default_value = "frames", help_heading = LOAD)]
+    pub protocol: Dialect,
+
+    /// Peers in the room; all of them receive. With another protocol than frames those that send do not
     #[arg(long, value_name = "N", default_value = "100", help_heading = LOAD)]
     pub peers: Count,
 
-    /// How many of these send as well
+    /// How many of these send
     #[arg(long, value_name = "N", default_value = "1", help_heading = LOAD)]
     pub senders: Count,
 
@@ -73,7 +79,8 @@ pub struct LoadArgs {
     #[command(flatten)]
     pub network: NetworkArgs,
 
-    /// The relay's process, on this host: its CPU time and memory are told, and deliveries per second of its CPU
+    /// The process of the relay, or of the other server, on this host: its CPU time and memory are told, and
+    /// deliveries per second of its CPU
     #[arg(long, value_name = "PID", value_parser = process_id, help_heading = OUTPUT)]
     pub relay_pid: Option<u32>,
 
@@ -101,17 +108,19 @@ pub enum Rate {
 
 impl LoadArgs {
     /// The plan, in a process that may have so many descriptors, with messages drawn from this seed.
-    pub fn settle(&self, descriptors: u64, seed: u64) -> Result<Plan, Failure> {
+    pub fn settle(&self, given: &ArgMatches, descriptors: u64, seed: u64) -> Result<Plan, Failure> {
         if self.json.is_some() && self.json == self.plot {
             return Err(Failure::usage("--plot: cannot go to the same file as --json".into()));
         }
+        self.check_protocol(given)?;
         let network = self.network.settle();
         let (peers, senders) = self.peers_and_senders(descriptors)?;
         if self.duration.0.is_zero() {
             return Err(Failure::usage(format!("--duration {}: need at least 1ms", self.duration)));
         }
         Ok(Plan {
-            to: self.to(network.port)?,
+            to: self.to(self.protocol.port().unwrap_or(network.port))?,
+            dialect: self.protocol,
             magic: network.magic,
             command: "msg".parse().expect("a command"),
             peers,
@@ -124,6 +133,27 @@ impl LoadArgs {
             patience: PATIENCE,
             seed,
         })
+    }
+
+    /// What goes with frames alone, and what is too large for the others.
+    fn check_protocol(&self, given: &ArgMatches) -> Result<(), Failure> {
+        let protocol = self.protocol;
+        let is_given = |name: &str| given.value_source(name) == Some(ValueSource::CommandLine);
+        let network = is_given("network").then(|| format!("--network {}", self.network.network));
+        let magic = self.network.magic.map(|magic| format!("--magic {magic}"));
+        if let Some(option) = network.or(magic)
+            && protocol != Dialect::Frames
+        {
+            return Err(Failure::usage(format!(
+                "{option}: goes with --protocol frames, not with {protocol}"
+            )));
+        }
+        let most = protocol.largest_payload();
+        if *self.size.0.end() > most {
+            let most = grouped(most.into());
+            return Err(Failure::usage(format!("--size: a message of {protocol} has at most {most} bytes")));
+        }
+        Ok(())
     }
 
     fn max_bytes(&self) -> Result<u64, Failure> {
@@ -158,6 +188,12 @@ impl LoadArgs {
         }
         if senders > peers {
             return Err(Failure::usage(format!("--senders {senders}: there are only {peers} peers")));
+        }
+        if self.protocol.receivers(peers as u32, senders as u32) == 0 {
+            let protocol = self.protocol;
+            return Err(Failure::usage(format!(
+                "--senders {senders}: of {peers} peers one must receive, and with {protocol} a sender does not"
+            )));
         }
         if peers as u64 * senders as u64 > PAIRS_MOST {
             let most = grouped(PAIRS_MOST);

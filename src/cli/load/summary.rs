@@ -3,12 +3,13 @@
 use super::{Cost, Outcome};
 use crate::cli::figures::{self, NOTHING, bytes, counted, deliveries, duration, percentiles};
 use crate::cli::units::{Span, grouped, in_binary};
-use crate::load::{FAULTS_MOST, Fault, GaveUp, PATIENCE, Pace, Plan, Report};
+use crate::load::{Complaint, Dialect, FAULTS_MOST, Fault, GaveUp, PATIENCE, Pace, Plan, Report};
 use crate::relay::Limits;
 
 /// All of it.
 pub fn text(outcome: &Outcome) -> String {
     let report = &outcome.report;
+    let server = report.plan.dialect.server();
     let mut text = String::new();
     let mut row = |name: &str, what: String| figures::row(&mut text, name, &what);
     row("load", plan(&report.plan));
@@ -18,8 +19,8 @@ pub fn text(outcome: &Outcome) -> String {
     row("deliveries", deliveries(&report.total()));
     row("CPU", cpu(outcome));
     match &outcome.relay {
-        Some(Some(relay)) => row("relay", relay_line(report, relay)),
-        Some(None) => row("relay", "its process was gone before all was measured".into()),
+        Some(Some(relay)) => row(server, relay_line(report, relay)),
+        Some(None) => row(server, "its process was gone before all was measured".into()),
         None => {}
     }
     if !matches!(report.plan.pace, Pace::Window(_)) {
@@ -28,14 +29,14 @@ pub fn text(outcome: &Outcome) -> String {
     if report.never_sent > 0 {
         row("behind", behind(report));
     }
-    if let Some(why) = report.gave_up {
-        row("given up", gave_up(why));
+    if let Some(why) = gave_up(report) {
+        row("given up", why);
     }
     faults(report, &mut text);
     text
 }
 
-/// The run in words, as in `100 peers, 1 sender, 250 B, 5s after 1s`.
+/// The run in words, as in `100 peers, 1 sender, 250 B, 5s after 1s`, or `redis, 1 sender to 100 receivers, …`.
 pub fn plan(plan: &Plan) -> String {
     let (from, to) = (bytes(*plan.sizes.start()), bytes(*plan.sizes.end()));
     let size = if from == to { from } else { format!("{from} to {to}") };
@@ -44,10 +45,15 @@ pub fn plan(plan: &Plan) -> String {
         Pace::Every(span) => format!("a message every {} (open loop)", Span(span)),
         Pace::Window(window) => format!("at most {} messages under way (closed loop)", grouped(window.get())),
     };
+    let senders = counted(plan.senders.into(), "sender");
+    let who = match plan.dialect {
+        Dialect::Frames => format!("{} peers, {senders}", grouped(plan.peers.into())),
+        Dialect::Redis | Dialect::Nats | Dialect::Mqtt => {
+            format!("{}, {senders} to {}", plan.dialect, counted(plan.receivers().into(), "receiver"))
+        }
+    };
     format!(
-        "{} peers, {}, {size}, {pace}, {} after {} of warm-up, seed {}",
-        grouped(plan.peers.into()),
-        counted(plan.senders.into(), "sender"),
+        "{who}, {size}, {pace}, {} after {} of warm-up, seed {}",
         Span(plan.duration),
         Span(plan.warmup),
         plan.seed
@@ -91,7 +97,8 @@ fn cpu(outcome: &Outcome) -> String {
         let seconds = cost.cpu.as_secs_f64();
         format!("{name} {seconds:.2} s ({:.0} %)", 100.0 * seconds / span)
     };
-    let relay = outcome.relay.iter().flatten().map(|cost| of("relay", cost));
+    let server = outcome.report.plan.dialect.server();
+    let relay = outcome.relay.iter().flatten().map(|cost| of(server, cost));
     let tester = outcome.own.iter().map(|cost| of("tester", cost));
     let all: Vec<String> = relay.chain(tester).filter(|_| span > 0.0).collect();
     if all.is_empty() { NOTHING.into() } else { all.join(", ") }
@@ -111,17 +118,26 @@ pub fn per_cpu_second(report: &Report, relay: &Cost) -> Option<f64> {
 
 fn behind(report: &Report) -> String {
     let messages = counted(report.never_sent, "message");
-    format!("{messages} due and never sent, as the relay did not take what came before; counted as late")
+    let server = report.plan.dialect.server();
+    format!("{messages} due and never sent, as the {server} did not take what came before; counted as late")
 }
 
-/// Why the run ended before its time.
-pub fn gave_up(why: GaveUp) -> String {
-    match why {
+/// Why the run ended before its time, if it did.
+pub fn gave_up(report: &Report) -> Option<String> {
+    Some(match report.gave_up? {
         GaveUp::Silence => format!("nothing came for {} while something was under way", Span(PATIENCE)),
         GaveUp::Faults => format!("more than {} things went wrong", grouped(FAULTS_MOST)),
         GaveUp::Alone => "nobody was left to receive".into(),
         GaveUp::Stopped => "stopped by a signal".into(),
-    }
+        GaveUp::Refused => refused(report),
+    })
+}
+
+fn refused(report: &Report) -> String {
+    let said = report.complaint.as_ref();
+    said.map_or("the server went wrong".into(), |Complaint { peer, what }| {
+        format!("the server {what} (to peer {peer}, {})", report.plan.source_name(*peer))
+    })
 }
 
 /// What went wrong, one line a fault.
@@ -142,9 +158,15 @@ fn faults(report: &Report, text: &mut String) {
     }
     if total.cut_off > 0 {
         let peers = counted(total.cut_off, "peer");
-        let is_large = *report.plan.sizes.end() > Limits::new(report.plan.magic).decoder.max_payload;
-        let hint = if is_large { " (--size is beyond what a relay takes by default)" } else { "" };
-        text.push_str(&format!("the relay cut {peers} off; its log says why{hint}\n"));
+        let largest = Limits::new(report.plan.magic).decoder.max_payload;
+        let hint = match report.plan.dialect {
+            Dialect::Frames if *report.plan.sizes.end() > largest => {
+                " (--size is beyond what a relay takes by default)"
+            }
+            Dialect::Frames | Dialect::Redis | Dialect::Nats | Dialect::Mqtt => "",
+        };
+        let server = report.plan.dialect.server();
+        text.push_str(&format!("the {server} cut {peers} off; its log says why{hint}\n"));
     }
 }
 

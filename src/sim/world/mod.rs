@@ -27,7 +27,7 @@ use super::setup::{LoadPart, Setup};
 use super::stack::SimStack;
 use super::subject::Subject;
 use super::trace::Trace;
-use crate::load::{Load, Pace, Phase, Plan};
+use crate::load::{Dialect, Load, Pace, Phase, Plan};
 use crate::protocol::Flood;
 use crate::relay::Relay;
 use crate::rng::Rng;
@@ -359,6 +359,7 @@ fn client(host: Host) -> SimStack {
 fn load(part: &LoadPart, setup: &Setup) -> Load<SimStack> {
     let plan = Plan {
         to: RELAY.into(),
+        dialect: Dialect::Frames,
         magic: setup.limits.decoder.magic,
         command: "msg".parse().expect("a command"),
         peers: part.peers,

@@ -1,0 +1,117 @@
+//! The long way through a receiver's stream, where something else has come than what was due next. Knows what was
+//! sent; knows no socket.
+//!
+//! ```text
+//!   from a relay          ─→ Lost: its own decoder looks for frames from here on, and each is made again
+//!   from another server   ─→ Item: one item, and what it means; then back to comparing
+//!                              └─ no item at all: nothing behind it can be told, and the run ends
+//! ```
+
+use super::dialect::{Meaning, Next, Occasion, quoted};
+use super::figures::FaultKind;
+use super::ledger::Arrival;
+use super::lost::Lost;
+use super::maker::MessageId;
+use super::receiver::{Parting, Place, Receiver, Run};
+use crate::wire::decoder::DecoderLimits;
+
+impl Receiver {
+    /// From here on the decoder looks for frames, beginning with what was held.
+    pub(super) fn lose(&mut self, held: &[u8], limits: DecoderLimits, run: &mut Run) {
+        self.place = Place::Lost(Box::new(Lost::beginning(limits)));
+        self.search(held, run);
+    }
+
+    /// Looks for frames in all of the bytes. What is left of them: nothing.
+    pub(super) fn search<'b>(&mut self, mut bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
+        while let Place::Lost(lost) = &mut self.place
+            && !bytes.is_empty()
+        {
+            let found = lost.next(&mut bytes);
+            (0..found.wrong).for_each(|_| self.wrong(None, run));
+            match found.frame {
+                Some(frame) if self.is_farewell(frame.as_bytes(), run) => self.parting = Parting::Parted,
+                Some(frame) => self.judge(frame.as_bytes(), run),
+                None => {}
+            }
+        }
+        bytes
+    }
+
+    /// Takes one item out of the bytes, if it is there whole. What is left of them.
+    pub(super) fn sift<'b>(&mut self, mut bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
+        let Place::Item(items) = &mut self.place else { unreachable!("only items are sifted") };
+        let foreign = run.maker.foreign().expect("a relay's stream has no items");
+        match items.next(&mut bytes, foreign, run.maker.largest() as usize) {
+            Next::Part => {}
+            Next::Item(item) => {
+                let meaning = foreign.meaning(Occasion::Farewell, self.role, self.me, &item);
+                self.place = Place::START;
+                self.take(&item, meaning, run);
+            }
+            Next::Long(left) => {
+                self.place = Place::Passing(left);
+                self.wrong(None, run);
+            }
+            Next::Junk(front) => {
+                let (dialect, front) = (foreign.dialect(), quoted(&front));
+                run.asides.complain(self.me, format!("sent what is no {dialect}: {front}"));
+                self.place = Place::Passing(usize::MAX); // whatever comes
+                self.wrong(None, run);
+            }
+        }
+        bytes
+    }
+
+    /// An item that means this to us.
+    fn take(&mut self, item: &[u8], meaning: Meaning, run: &mut Run) {
+        match meaning {
+            Meaning::Delivery => self.judge(item, run),
+            Meaning::Answer if self.parting == Parting::Asked => self.was_answered(run),
+            Meaning::Receipt => self.receipts += 1,
+            Meaning::Asks(reply) => run.asides.reply(reply),
+            Meaning::Notice => {}
+            Meaning::Error(said) => run.asides.complain(self.me, format!("said {said}")),
+            Meaning::Answer | Meaning::Other => self.wrong(None, run),
+        }
+    }
+
+    /// Where a server says of each message that it took it, it has said so of all of them by now.
+    fn was_answered(&mut self, run: &mut Run) {
+        self.parting = Parting::Parted;
+        let has_receipts = run.maker.foreign().is_some_and(|foreign| foreign.gives_receipts(self.role));
+        if has_receipts && self.receipts != run.tape.made(self.me) {
+            let (receipts, made) = (self.receipts, run.tape.made(self.me));
+            run.asides.complain(self.me, format!("answered {receipts} of {made} messages"));
+        }
+    }
+
+    fn is_farewell(&self, frame: &[u8], run: &Run) -> bool {
+        run.maker.frames().is_some_and(|frames| frames.farewell(self.me) == frame)
+    }
+
+    /// A whole delivery: is it one that was sent, and when?
+    fn judge(&mut self, delivery: &[u8], run: &mut Run) {
+        let (me, senders) = (self.me, self.ledger.senders());
+        let claimed = run.maker.claim(delivery);
+        let was_sent = |id: &MessageId| id.sender != me && id.sender < senders && run.tape.has_made(*id);
+        let id = claimed.filter(was_sent).filter(|id| run.maker.delivery(*id) == delivery);
+        let Some(id) = id else { return self.wrong(claimed, run) };
+        match self.ledger.came(id) {
+            Arrival::Next(overtaken) => {
+                let (delivery, due) = run.tape.get(id).expect("a message this receiver lacked is under way");
+                run.figures.right(delivery.len());
+                run.figures.delivered(due, delivery.len());
+                run.tape.settle(id);
+                if !overtaken.is_empty() {
+                    run.figures.overtaken();
+                }
+                for number in overtaken {
+                    run.tape.settle(MessageId { number, ..id }); // should it come after all, it is made again
+                }
+            }
+            Arrival::Late => run.figures.fault(self.fault(FaultKind::OutOfOrder, Some(id))),
+            Arrival::Twice => run.figures.fault(self.fault(FaultKind::Twice, Some(id))),
+        }
+    }
+}
