@@ -6,7 +6,7 @@ use plotters::style::text_anchor::HPos;
 use super::book::Book;
 use super::cells::{Column, Measure};
 use super::numbers::digits;
-use super::paper::{self, Area, BLUE, Drawn, GREEN, GRID, INK, PALE, PURPLE, RED, legend, letters};
+use super::paper::{self, Area, BLUE, Drawn, GREEN, GRID, INK, PALE, PAPER, PURPLE, RED, legend, letters};
 use super::servers::Kind;
 use super::table;
 
@@ -127,9 +127,16 @@ fn draw_column(area: &Area<'_>, book: &Book, axis: &Axis, column: &Column, top: 
         if length > axis.end {
             text = format!("{text}, {} ×", digits(length));
         }
-        area.draw(&Text::new(text, (end + 5, y + BAR / 2), letters(11, INK, HPos::Left)))?;
+        draw_figure(area, &text, (end + 5, y + BAR / 2))?;
     }
     Ok(())
+}
+
+/// On a patch of the page's own colour, for no line to run through it.
+fn draw_figure(area: &Area<'_>, text: &str, (x, y): (i32, i32)) -> Drawn {
+    let width = 6 * text.chars().count() as i32; // a digit is no wider than that
+    area.draw(&Rectangle::new([(x - 2, y - 5), (x + width, y + 5)], PAPER.filled()))?;
+    area.draw(&Text::new(text, (x, y), letters(11, INK, HPos::Left)))
 }
 
 /// Times the best of the others, from 0.

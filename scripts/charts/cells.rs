@@ -57,13 +57,14 @@ impl Measure {
         }
     }
 
-    /// How many times as good one is as the other: above 1, it is better.
+    /// How many times as good one is as the other: above 1, it is better. Less than one of its unit is not measured,
+    /// and nothing is no divisor.
     pub fn times_as_good(self, one: f64, other: f64) -> f64 {
         let (better, than) = match self {
             Self::PerCpuSecond => (one, other),
             Self::P50 | Self::P99 | Self::PeerBytes => (other, one),
         };
-        better / than.max(f64::MIN_POSITIVE)
+        better.max(1.0) / than.max(1.0)
     }
 }
 
@@ -123,7 +124,7 @@ mod tests {
         for measure in [Measure::P50, Measure::P99, Measure::PeerBytes] {
             assert_eq!(measure.times_as_good(100.0, 200.0), 2.0);
         }
-        assert!(Measure::P50.times_as_good(0.0, 200.0).is_finite());
+        assert_eq!(Measure::PeerBytes.times_as_good(0.0, 200.0), 200.0);
     }
 
     #[test]

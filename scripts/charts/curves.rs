@@ -15,6 +15,9 @@ const HEADING: u32 = 60;
 /// Name and legend of a panel.
 const NAMES: u32 = 56;
 
+/// Up to where an axis goes at least: nothing is to look like nothing.
+const LEAST: f64 = 1.0;
+
 /// A curve: its name, its colour, and what it shows of a point.
 struct Curve {
     name: &'static str,
@@ -59,7 +62,7 @@ fn draw_curves(area: &DrawingArea<SVGBackend<'_>, Shift>, curves: &[Curve], poin
     let peers = points.iter().map(|point| f64::from(point.peers));
     let (first, last) = (peers.clone().fold(f64::MAX, f64::min), peers.fold(1.0, f64::max));
     let top =
-        curves.iter().flat_map(|curve| points.iter().filter_map(curve.figure)).fold(0.001, f64::max) * 1.15;
+        curves.iter().flat_map(|curve| points.iter().filter_map(curve.figure)).fold(LEAST, f64::max) * 1.15;
     let mut chart = ChartBuilder::on(area)
         .margin(12)
         .margin_right(28)

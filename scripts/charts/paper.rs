@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// The page is light wherever it is shown: it brings its background along.
-const PAPER: RGBColor = RGBColor(255, 255, 255);
+pub const PAPER: RGBColor = RGBColor(255, 255, 255);
 /// Words and axes.
 pub const INK: RGBColor = RGBColor(31, 35, 40);
 /// Words of less weight.
@@ -31,7 +31,7 @@ pub fn svg(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<St
         let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         root.fill(&PAPER).and_then(|()| draw(&root)).and_then(|()| root.present())
     };
-    drawn.map(|()| svg + "\n").map_err(|error| format!("cannot draw the picture: {error}"))
+    drawn.map(|()| svg).map_err(|error| format!("cannot draw the picture: {error}"))
 }
 
 /// Letters of this height and colour, that begin, are centred or end at their place, and stand in the middle of it.

@@ -130,9 +130,8 @@ impl Run<'_> {
 
 /// A line of the summary that says what went wrong.
 fn is_telling(line: &str) -> bool {
-    ["deliveries ", "ended ", "gave up", "the relay cut", "the server cut"]
-        .iter()
-        .any(|begin| line.starts_with(begin))
+    let is_cut = line.starts_with("the ") && line.contains(" cut ");
+    is_cut || ["deliveries ", "given up "].iter().any(|begin| line.starts_with(begin))
 }
 
 fn millis(span: Duration) -> String {
