@@ -153,7 +153,7 @@ impl<S: Stack> Load<S> {
                 Meaning::Error(said) => return Err(self.refused(peer, format!("said {said}"))),
                 Meaning::Delivery | Meaning::Receipt | Meaning::Other => {
                     let (dialect, said) = (foreign.dialect(), quoted(&said));
-                    return Err(self.refused(peer, format!("gave no answer of {dialect}: {said}")));
+                    return Err(self.refused(peer, format!("does not answer in {dialect}: {said}")));
                 }
             }
         }

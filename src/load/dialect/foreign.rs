@@ -192,7 +192,11 @@ pub fn behind_number(prefix: &[u8], front: &[u8]) -> Front {
 pub fn quoted(bytes: &[u8]) -> String {
     let shown = bytes.trim_ascii_end();
     let more = if shown.len() > QUOTE_MOST { "…" } else { "" };
-    format!("{}{more}", shown[..shown.len().min(QUOTE_MOST)].escape_ascii())
+    let plain = |&byte: &u8| match byte {
+        b' '..=b'~' => char::from(byte).to_string(),
+        _ => byte.escape_ascii().to_string(),
+    };
+    shown.iter().take(QUOTE_MOST).map(plain).collect::<String>() + more
 }
 
 #[cfg(test)]
@@ -218,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_a_server_said_is_shown_on_one_line_and_not_for_ever() {
-        assert_eq!(quoted(b"-ERR no\x1b[2J\r\n"), "-ERR no\\x1b[2J");
+        assert_eq!(quoted(b"-ERR 'no'\x1b[2J\r\n"), "-ERR 'no'\\x1b[2J");
         assert_eq!(quoted(&[b'x'; 1000]).len(), QUOTE_MOST + "…".len());
     }
 }

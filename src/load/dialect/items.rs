@@ -103,3 +103,138 @@ fn judge(extent: Extent, held: usize, largest: usize) -> Verdict {
         Extent::Part | Extent::Junk => Verdict::Junk,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::dialect::Dialect;
+    use crate::rng::Rng;
+
+    /// What each kind of server may say in a row.
+    fn streams() -> Vec<(Foreign, Vec<&'static [u8]>)> {
+        let foreign = |dialect| Foreign::new(dialect, 42).unwrap();
+        vec![
+            (
+                foreign(Dialect::Redis),
+                vec![
+                    b":1\r\n",
+                    b"*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$4\r\n\r\n\r\n\r\n",
+                    b"+PONG\r\n",
+                    b"$0\r\n\r\n",
+                ],
+            ),
+            (
+                foreign(Dialect::Nats),
+                vec![
+                    b"INFO {}\r\n",
+                    b"MSG a 1 6\r\nPING\r\n\r\n",
+                    b"PING\r\n",
+                    b"MSG a 1 0\r\n\r\n",
+                    b"PONG\r\n",
+                ],
+            ),
+            (
+                foreign(Dialect::Mqtt),
+                vec![b"\x20\x02\0\0", b"\x30\x05\0\x01a\x30\x30", b"\xd0\0", b"\x90\x03\0\x01\0"],
+            ),
+        ]
+    }
+
+    fn items_of(foreign: &Foreign, pieces: &[&[u8]]) -> Vec<Vec<u8>> {
+        let mut items = Items::default();
+        let mut found = Vec::new();
+        for mut piece in pieces.iter().copied() {
+            while !piece.is_empty() {
+                match items.next(&mut piece, foreign, 100) {
+                    Next::Part => assert!(piece.is_empty(), "what is held is consumed"),
+                    Next::Item(item) => found.push(item.into_owned()),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert!(!items.is_unfinished());
+        found
+    }
+
+    #[test]
+    fn items_are_the_same_wherever_the_stream_is_cut() {
+        for (foreign, expected) in streams() {
+            let stream = expected.concat();
+            for first in 0..=stream.len() {
+                for second in first..=stream.len() {
+                    let pieces = [&stream[..first], &stream[first..second], &stream[second..]];
+                    assert_eq!(items_of(&foreign, &pieces), expected, "{first}, {second}");
+                }
+            }
+            let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+            assert_eq!(items_of(&foreign, &bytes), expected);
+        }
+    }
+
+    #[test]
+    fn an_item_longer_than_any_is_passed_over_and_not_kept() {
+        for (dialect, front, len) in [
+            (Dialect::Redis, &b"$1000000\r\n"[..], 1_000_012),
+            (Dialect::Nats, b"MSG a 1 1000000\r\n", 1_000_019),
+            (Dialect::Mqtt, b"\x30\xc0\x84\x3d", 1_000_004),
+        ] {
+            let foreign = Foreign::new(dialect, 42).unwrap();
+            for cut in 0..front.len() {
+                let mut items = Items::default();
+                let found = [&front[..cut], &front[cut..]].map(|mut piece| {
+                    let next = items.next(&mut piece, &foreign, 100);
+                    if next == Next::Part {
+                        0
+                    } else {
+                        assert_eq!(next, Next::Long(len - front.len()));
+                        1
+                    }
+                });
+                assert_eq!(found, [0, 1], "{dialect} cut at {cut}");
+                assert!(!items.is_unfinished());
+            }
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_junk_and_little_of_it_is_held() {
+        for (dialect, front, endless) in [
+            (Dialect::Nats, &b"INFO "[..], b'x'),
+            (Dialect::Redis, b"+", b'x'),
+            (Dialect::Redis, b"*2\r\n$9999999999\r\n", b'x'),
+        ] {
+            let foreign = Foreign::new(dialect, 42).unwrap();
+            let mut items = Items::default();
+            let stream: Vec<u8> =
+                front.iter().copied().chain(std::iter::repeat_n(endless, 1 << 20)).collect();
+            let junk = stream.chunks(100).position(|mut piece| {
+                assert!(items.held.len() <= 100 + LINE_MOST, "{dialect}");
+                matches!(items.next(&mut piece, &foreign, 100), Next::Junk(_))
+            });
+            assert!(junk.is_some(), "{dialect}");
+        }
+    }
+
+    #[test]
+    fn no_bytes_are_too_odd() {
+        let mut rng = Rng::new(7);
+        let letters = b"*$:+-\r\n0123MSG PINGO\x30\x20\x90\xd0\x80\xff\0";
+        for (foreign, expected) in streams() {
+            for _ in 0..20_000 {
+                let mut stream = expected.concat();
+                for _ in 0..rng.below(4) {
+                    let at = rng.below(stream.len() as u64) as usize;
+                    stream[at] = letters[rng.below(letters.len() as u64) as usize];
+                }
+                let mut items = Items::default();
+                for mut piece in stream.chunks(1 + rng.below(9) as usize) {
+                    while !piece.is_empty() {
+                        let before = piece.len();
+                        let next = items.next(&mut piece, &foreign, 100);
+                        assert!(piece.len() < before || next != Next::Part, "no progress");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -187,3 +187,79 @@ fn put_remaining(value: usize, to: &mut BytesMut) {
     }
     to.put_u8(left as u8);
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOPIC: &str = "load.000000000000002a";
+
+    fn mqtt() -> Mqtt {
+        Mqtt::new(42, TOPIC.into())
+    }
+
+    fn said(occasion: Occasion, role: Role) -> Bytes {
+        mqtt().question(occasion, role, 7)
+    }
+
+    #[test]
+    fn what_is_published_is_a_packet_that_says_how_long_it_is() {
+        for (payload, remaining) in [
+            (16, &[39][..]),
+            (104, &[127]),
+            (105, &[0x80, 1]),
+            (16_361, &[0x80, 0x80, 1]),
+            (2_097_129, &[0x80, 0x80, 0x80, 1]),
+        ] {
+            let mut bytes = BytesMut::new();
+            mqtt().open(payload, &mut bytes);
+            let expected = [&[0x30], remaining, &[0, 21], TOPIC.as_bytes()].concat();
+            assert_eq!(bytes, expected);
+            assert_eq!(Mqtt::extent(&bytes), Extent::Known(bytes.len() + payload as usize));
+        }
+        let mut bytes = BytesMut::new();
+        mqtt().open(LARGEST_PAYLOAD, &mut bytes);
+        assert_eq!(bytes[..5], [0x30, 0xff, 0xff, 0xff, 0x7f], "and no more can be said");
+    }
+
+    #[test]
+    fn who_comes_connects_and_whoever_receives_subscribes() {
+        let connect = b"\x10\x23\0\x04MQTT\x04\x02\0\0\0\x17p000000000000002a000007";
+        let subscribe = b"\x82\x1a\0\x01\0\x15load.000000000000002a\0";
+        assert_eq!(said(Occasion::Arrival, Role::Sender), connect.as_slice());
+        assert_eq!(said(Occasion::Arrival, Role::Receiver), [&connect[..], subscribe].concat());
+        assert_eq!(said(Occasion::Farewell, Role::Receiver), [0xc0, 0].as_slice());
+    }
+
+    #[test]
+    fn each_packet_means_something_in_its_time() {
+        use Occasion::{Arrival, Farewell};
+        let error = |text: &str| Meaning::Error(text.into());
+        for (occasion, role, packet, meaning) in [
+            (Arrival, Role::Sender, &b"\x20\x02\0\0"[..], Meaning::Answer),
+            (Arrival, Role::Receiver, b"\x20\x02\0\0", Meaning::Notice),
+            (Arrival, Role::Receiver, b"\x90\x03\0\x01\0", Meaning::Answer),
+            (Arrival, Role::Sender, b"\x90\x03\0\x01\0", Meaning::Other),
+            (Arrival, Role::Receiver, b"\x90\x03\0\x01\x80", error("SUBACK 128: not subscribed")),
+            (Arrival, Role::Sender, b"\x20\x02\0\x05", error("CONNACK 5: not allowed")),
+            (Farewell, Role::Sender, b"\xd0\0", Meaning::Answer),
+            (Arrival, Role::Sender, b"\xd0\0", Meaning::Other),
+            (Farewell, Role::Receiver, b"\x30\x04\0\x01ax", Meaning::Delivery),
+            (Farewell, Role::Receiver, b"\x20\x02\0\0", Meaning::Other),
+        ] {
+            assert_eq!(Mqtt::extent(packet), Extent::Known(packet.len()), "{packet:?}");
+            assert_eq!(Mqtt::meaning(occasion, role, packet), meaning, "{packet:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_packet_of_a_brokers_is_junk() {
+        for junk in
+            [&b"H"[..], b"\x10", b"\x30\xff\xff\xff\xff", b"\x20\x03", b"\x90\0", b"\xd0\x01", b"\0\0"]
+        {
+            assert_eq!(Mqtt::extent(junk), Extent::Junk, "{junk:?}");
+        }
+        for part in [&b""[..], b"\x30", b"\x30\xff\xff\xff", b"\x20"] {
+            assert_eq!(Mqtt::extent(part), Extent::Part, "{part:?}");
+        }
+    }
+}

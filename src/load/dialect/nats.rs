@@ -95,3 +95,74 @@ impl Nats {
         }
     }
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nats() -> Nats {
+        Nats::new("load.2a")
+    }
+
+    #[test]
+    fn what_is_published_comes_with_the_subscriptions_number() {
+        let mut delivery = BytesMut::new();
+        nats().open(5, &mut delivery);
+        delivery.put_slice(b"hello\r\n");
+        assert_eq!(delivery, "MSG load.2a 1 5\r\nhello\r\n");
+        let mut published = BytesMut::new();
+        nats().publish(&delivery, &mut published);
+        assert_eq!(published, "PUB load.2a 5\r\nhello\r\n");
+        assert_eq!(delivery.len() - published.len(), Nats::SHORTER);
+    }
+
+    #[test]
+    fn who_receives_subscribes_before_it_pings() {
+        let said = nats().question(Occasion::Arrival, Role::Receiver);
+        assert!(
+            said.starts_with(b"CONNECT {\"verbose\":false,")
+                && said.ends_with(b"}\r\nSUB load.2a 1\r\nPING\r\n")
+        );
+        let said = nats().question(Occasion::Arrival, Role::Sender);
+        assert!(said.starts_with(b"CONNECT {") && said.ends_with(b"}\r\nPING\r\n"));
+        let json: &[u8] = &said[b"CONNECT ".len()..said.len() - b"\r\nPING\r\n".len()];
+        assert!(serde_json::from_slice::<serde_json::Value>(json).is_ok());
+        assert_eq!(nats().question(Occasion::Farewell, Role::Receiver), "PING\r\n");
+    }
+
+    #[test]
+    fn each_thing_it_says_means_something() {
+        for (item, meaning) in [
+            (&b"PONG\r\n"[..], Meaning::Answer),
+            (b"PING\r\n", Meaning::Asks(b"PONG\r\n")),
+            (b"INFO {\"max_payload\":1048576}\r\n", Meaning::Notice),
+            (b"MSG load.2a 1 2\r\nhi\r\n", Meaning::Delivery),
+            (b"MSG load.2a 1 reply.to 2\r\nhi\r\n", Meaning::Delivery),
+            (b"-ERR 'Slow Consumer'\r\n", Meaning::Error("-ERR 'Slow Consumer'".into())),
+            (b"+OK\r\n", Meaning::Other),
+        ] {
+            assert_eq!(Nats::extent(item), Extent::Known(item.len()), "{}", item.escape_ascii());
+            assert_eq!(Nats::meaning(item), meaning, "{}", item.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn how_long_it_is_is_known_at_the_end_of_its_line() {
+        let head = b"MSG load.2a 1 300\r\n";
+        assert!((0..head.len()).all(|len| Nats::extent(&head[..len]) == Extent::Part));
+        assert_eq!(Nats::extent(head), Extent::Known(head.len() + 302));
+    }
+
+    #[test]
+    fn what_is_no_nats_is_junk() {
+        for junk in [
+            &b"HTTP/1.1 400\r\n"[..],
+            b"PING\n",
+            b"\r\n",
+            b"MSG a 1 x\r\n",
+            b"MSG\r\n",
+            b"MSG a 1 99999999999\r\n",
+        ] {
+            assert_eq!(Nats::extent(junk), Extent::Junk, "{}", junk.escape_ascii());
+        }
+    }
+}

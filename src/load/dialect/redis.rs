@@ -154,3 +154,94 @@ fn counted(front: &[u8]) -> Result<(usize, usize), Extent> {
         other => Err(other),
     }
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANNEL: &str = "load.000000000000002a";
+
+    fn redis() -> Redis {
+        Redis::new(CHANNEL.into())
+    }
+
+    fn meaning(occasion: Occasion, role: Role, item: &[u8]) -> Meaning {
+        assert_eq!(Redis::extent(item), Extent::Known(item.len()), "{}", item.escape_ascii());
+        redis().meaning(occasion, role, 7, item)
+    }
+
+    #[test]
+    fn what_is_published_comes_as_a_message() {
+        let mut delivery = BytesMut::new();
+        redis().open(5, &mut delivery);
+        delivery.put_slice(b"hello\r\n");
+        let expected = "*3\r\n$7\r\nmessage\r\n$21\r\nload.000000000000002a\r\n$5\r\nhello\r\n";
+        assert_eq!(delivery, expected);
+        let mut published = BytesMut::new();
+        Redis::publish(&delivery, &mut published);
+        assert_eq!(published, expected.replace("message", "PUBLISH"));
+    }
+
+    #[test]
+    fn who_receives_subscribes_and_is_told_so() {
+        let said = redis().question(Occasion::Arrival, Role::Receiver, 7);
+        assert_eq!(said, "*2\r\n$9\r\nSUBSCRIBE\r\n$21\r\nload.000000000000002a\r\n");
+        let told = b"*3\r\n$9\r\nsubscribe\r\n$21\r\nload.000000000000002a\r\n:1\r\n";
+        assert_eq!(meaning(Occasion::Arrival, Role::Receiver, told), Meaning::Answer);
+        assert_eq!(meaning(Occasion::Farewell, Role::Receiver, told), Meaning::Other, "not again");
+    }
+
+    #[test]
+    fn a_word_comes_back_to_each_in_its_own_form() {
+        let word = "load.000000000000002a.7.1";
+        for role in [Role::Receiver, Role::Sender] {
+            let said = redis().question(Occasion::Farewell, role, 7);
+            assert_eq!(said, format!("*2\r\n$4\r\nPING\r\n$25\r\n{word}\r\n"));
+        }
+        let array = format!("*2\r\n$4\r\npong\r\n$25\r\n{word}\r\n");
+        let bulk = format!("$25\r\n{word}\r\n");
+        assert_eq!(meaning(Occasion::Farewell, Role::Receiver, array.as_bytes()), Meaning::Answer);
+        assert_eq!(meaning(Occasion::Farewell, Role::Sender, bulk.as_bytes()), Meaning::Answer);
+        assert_eq!(meaning(Occasion::Farewell, Role::Sender, array.as_bytes()), Meaning::Other);
+        assert_eq!(meaning(Occasion::Arrival, Role::Sender, bulk.as_bytes()), Meaning::Other);
+    }
+
+    #[test]
+    fn a_number_is_a_receipt_to_whoever_sends_and_an_error_is_told() {
+        assert_eq!(meaning(Occasion::Farewell, Role::Sender, b":100\r\n"), Meaning::Receipt);
+        assert_eq!(meaning(Occasion::Farewell, Role::Receiver, b":100\r\n"), Meaning::Other);
+        let error = meaning(Occasion::Farewell, Role::Sender, b"-ERR no such thing\r\n");
+        assert_eq!(error, Meaning::Error("-ERR no such thing".into()));
+        let Meaning::Error(denied) = meaning(Occasion::Arrival, Role::Sender, b"-DENIED Redis is\r\n") else {
+            panic!("no error")
+        };
+        assert!(denied.contains("--protected-mode no"), "{denied}");
+    }
+
+    #[test]
+    fn how_long_an_answer_is_is_known_once_it_can_be() {
+        for (whole, known_from) in [
+            (&b"+PONG\r\n"[..], 7),
+            (b":12\r\n", 5),
+            (b"$5\r\nhello\r\n", 4),
+            (b"*0\r\n", 4),
+            (b"*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$300\r\n", 31),
+        ] {
+            for len in 0..known_from {
+                assert_eq!(Redis::extent(&whole[..len]), Extent::Part, "{len} of {}", whole.escape_ascii());
+            }
+            for len in known_from..=whole.len() {
+                assert!(matches!(Redis::extent(&whole[..len]), Extent::Known(_)), "{len}");
+            }
+        }
+        assert_eq!(Redis::extent(b"*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$300\r\n"), Extent::Known(31 + 302));
+    }
+
+    #[test]
+    fn what_is_no_resp_is_junk() {
+        for junk in
+            [&b"HTTP"[..], b"\0", b"$x\r\n", b"$-1\r\n", b"*9\r\n", b"*2\r\n*1\r\n", b"$99999999999\r\n"]
+        {
+            assert_eq!(Redis::extent(junk), Extent::Junk, "{}", junk.escape_ascii());
+        }
+    }
+}
