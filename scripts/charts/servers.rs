@@ -128,12 +128,16 @@ impl Program {
         Err(format!("{} did not start: {}", self.kind.name(), last.trim()))
     }
 
-    /// None when it has ended before it listened: somebody may have been faster at its port.
+    /// None when it has ended before it listened: somebody may have been faster at its port. One that runs and does
+    /// not listen will not do so at another.
     fn try_start(&self, directory: &Path) -> Result<Option<Server>, String> {
         let port = process::free_port()?;
         let out = directory.join(format!("{}.out", self.kind.name()));
         let log = directory.join(format!("{}.log", self.kind.name()));
         let mut command = pinned(&self.path, Seat::Server);
+        if self.kind == Kind::Relay {
+            command.env_clear(); // what it is told here is all: its options can be variables
+        }
         match self.kind.settings(port) {
             Settings::Options(words) => {
                 command.args(words.split_whitespace().map(|word| word.trim_matches('\'')));
@@ -148,7 +152,10 @@ impl Program {
         command.stdin(Stdio::null()).stdout(files::create(&out)?).stderr(files::create(&log)?);
         let process = Process::start(&mut command)?;
         let began = Instant::now();
-        while began.elapsed() < PATIENCE && process.ended().is_none() {
+        while process.ended().is_none() {
+            if began.elapsed() > PATIENCE {
+                return Err(format!("{} runs, and does not listen at port {port}", self.kind.name()));
+            }
             let at = match self.kind {
                 Kind::Relay => told_port(&files::read(&out)),
                 _ => process.listens_at(port).then_some(port),
@@ -178,14 +185,15 @@ pub enum Seat {
 
 /// A command that has a CPU of its own, if that can be had.
 pub fn pinned(program: &Path, seat: Seat) -> Command {
-    let taskset = process::find("taskset").filter(|_| machine::cpus() >= 2);
-    let Some(taskset) = taskset else { return Command::new(program) };
+    let (Some(taskset), Some((first, second))) = (process::find("taskset"), machine::two_cpus()) else {
+        return Command::new(program);
+    };
     let cpu = match seat {
-        Seat::Server => "0",
-        Seat::Tester => "1",
+        Seat::Server => first,
+        Seat::Tester => second,
     };
     let mut command = Command::new(taskset);
-    command.args(["-c", cpu]).arg(program);
+    command.args(["-c", &cpu.to_string()]).arg(program);
     command
 }
 
