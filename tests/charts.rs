@@ -37,7 +37,19 @@ fn charts(words: &[&str], knobs: &[(&str, &str)]) -> Option<(Command, TempDir)> 
 }
 
 fn run(words: &[&str], knobs: &[(&str, &str)]) -> Option<(Output, TempDir)> {
-    charts(words, knobs).map(|(mut command, directory)| (command.output().unwrap(), directory))
+    let (mut command, directory) = charts(words, knobs)?;
+    let output = command.output().unwrap();
+    assert_eq!(left_in(directory.path()), Vec::<String>::new(), "processes are left behind");
+    Some((output, directory))
+}
+
+/// What still runs there.
+fn left_in(directory: &Path) -> Vec<String> {
+    let directory = directory.canonicalize().unwrap();
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let there =
+        processes.filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|at| at == directory));
+    there.map(|process| fs::read_to_string(process.join("comm")).unwrap_or_default()).collect()
 }
 
 fn out(output: &Output) -> String {
@@ -180,7 +192,7 @@ fn is_gone(pid: &str) -> bool {
 
 #[test]
 fn a_relay_that_dies_is_cut_off_and_nothing_is_left_behind() {
-    let Some((mut comparison, _directory)) = long() else { return };
+    let Some((mut comparison, directory)) = long() else { return };
     let mut lines = BufReader::new(comparison.stderr.take().unwrap()).lines().map_while(Result::ok);
     let mut processes = Vec::new();
     for _ in ["to-10", "to-100"] {
@@ -198,6 +210,7 @@ fn a_relay_that_dies_is_cut_off_and_nothing_is_left_behind() {
     let last = lines.last().unwrap();
     assert_eq!(last, "error: in 2 runs a delivery was missing or wrong, or a server did not start");
     assert!(processes.iter().all(|pid| is_gone(pid)), "{processes:?}");
+    assert_eq!(left_in(directory.path()), Vec::<String>::new());
 }
 
 /// Until ten have come, and messages go round.
