@@ -7,7 +7,7 @@
 //!                              └─ no item at all: nothing behind it can be told, and the run ends
 //! ```
 
-use super::dialect::{Meaning, Next, Occasion, quoted};
+use super::dialect::{Codec, Items, Meaning, Next, Occasion, quoted};
 use super::figures::FaultKind;
 use super::ledger::Arrival;
 use super::lost::Lost;
@@ -16,8 +16,29 @@ use super::receiver::{Parting, Place, Receiver, Run};
 use crate::wire::decoder::DecoderLimits;
 
 impl Receiver {
+    /// No delivery that was due next: what it is instead. What is left of the bytes, when so many were held before.
+    pub(super) fn stray<'b>(
+        &mut self,
+        held: usize,
+        front: &[u8],
+        bytes: &'b [u8],
+        run: &mut Run,
+    ) -> &'b [u8] {
+        match run.maker.codec() {
+            Codec::Frames(frames) => {
+                let (farewell, limits) = (frames.farewell(self.me), frames.decoder_limits());
+                if front.starts_with(&farewell) {
+                    return self.part(&bytes[farewell.len() - held..]);
+                }
+                self.lose(&front[..held], limits, run);
+            }
+            Codec::Foreign(_) => self.place = Place::Item(Items::holding(&front[..held])),
+        }
+        bytes
+    }
+
     /// From here on the decoder looks for frames, beginning with what was held.
-    pub(super) fn lose(&mut self, held: &[u8], limits: DecoderLimits, run: &mut Run) {
+    fn lose(&mut self, held: &[u8], limits: DecoderLimits, run: &mut Run) {
         self.place = Place::Lost(Box::new(Lost::beginning(limits)));
         self.search(held, run);
     }
@@ -46,7 +67,9 @@ impl Receiver {
             Next::Part => {}
             Next::Item(item) => {
                 let meaning = foreign.meaning(Occasion::Farewell, self.role, self.me, &item);
-                self.place = Place::START;
+                if !items.is_unfinished() {
+                    self.place = Place::START;
+                }
                 self.take(&item, meaning, run);
             }
             Next::Long(left) => {

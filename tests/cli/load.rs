@@ -50,6 +50,7 @@ fn a_live_relay_delivers_everything_and_the_figures_say_so() {
     );
     assert!(ran.out.contains(" 0 missing, 0 wrong, 0 out of order, 0 twice"), "{}", ran.out);
     let figures = json(&path);
+    assert_eq!((&figures["protocol"], &figures["receivers"]), (&"frames".into(), &19.into()));
     let total = &figures["total"];
     assert_eq!(total["due"], total["came"]);
     assert!(total["came"].as_u64() > Some(100), "{figures}");
@@ -264,6 +265,15 @@ fn where_no_relay_is_the_way_out_is_told() {
 }
 
 #[test]
+fn where_no_other_server_is_that_is_told() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for protocol in ["redis", "nats", "mqtt"] {
+        let line = format!("cannot connect to {closed}: refused. Is a server there that speaks {protocol}?");
+        assert_eq!(load(closed, &["--protocol", protocol]).error(1), line);
+    }
+}
+
+#[test]
 fn a_relay_that_is_full_or_bans_us_is_told() {
     let full = Relay::start(&["--max-peers", "5"]);
     let line = load(full.address(), &["--peers", "50"]).error(1).to_string();
@@ -322,6 +332,21 @@ fn options_that_make_no_sense_are_told_in_one_line() {
         assert!(run(&["load", "--connect", bad], &[]).error(2).starts_with(&format!("--connect {bad}: ")));
     }
     assert_eq!(refused(&["--relay-pid", "1 2"]), "--relay-pid 1 2: need the number of one process");
+    assert_eq!(refused(&["--protocol", "amqp"]), "--protocol amqp: need frames, redis, nats or mqtt");
+    for (option, value) in [("--network", "private"), ("--magic", "01020304")] {
+        assert_eq!(
+            refused(&["--protocol", "redis", option, value]),
+            format!("{option} {value}: goes with --protocol frames, not with redis")
+        );
+    }
+    assert_eq!(
+        refused(&["--protocol", "nats", "--senders", "100"]),
+        "--senders 100: of 100 peers one must receive, and with nats a sender does not"
+    );
+    assert_eq!(
+        refused(&["--protocol", "mqtt", "--size", "16..256MiB"]),
+        "--size: a message of mqtt has at most 268,435,432 bytes"
+    );
     assert_eq!(refused(&["stray"]), "stray: is one word too many (--help shows all)");
     assert_eq!(run(&["load"], &[]).error(2), "--connect <HOST[:PORT]>: is needed");
 }

@@ -6,6 +6,8 @@ mod inspect;
 mod listening;
 mod live;
 mod load;
+mod load_fakes;
+mod load_others;
 mod log;
 mod mistakes;
 mod peer;

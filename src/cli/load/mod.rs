@@ -30,7 +30,7 @@ Examples:
   peer-relay load --connect 127.0.0.1:7333                            100 peers, as fast as they get it
   peer-relay load --connect 127.0.0.1:7333 --rate 1000 --plot it.svg  latency at 1000 messages a second
   peer-relay load --connect 127.0.0.1:7333 --peers 10000 --relay-pid 4711
-  peer-relay load --connect 127.0.0.1 --protocol redis --peers 101    the same 100 deliveries a message, of Redis
+  peer-relay load --connect 127.0.0.1 --protocol redis --peers 101    Redis, by the same measure
 
 {usage-heading} {usage}
 

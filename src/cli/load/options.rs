@@ -258,3 +258,26 @@ impl FromStr for Rate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    fn plan(words: &[&str]) -> Plan {
+        let command = LoadArgs::augment_args(clap::Command::new("load")).mut_args(|arg| arg.env(None));
+        let matches = command.try_get_matches_from([&["load"], words].concat()).unwrap();
+        LoadArgs::from_arg_matches(&matches).unwrap().settle(&matches, 1000, 0).unwrap()
+    }
+
+    #[test]
+    fn without_a_port_it_is_the_protocols_own() {
+        for (protocol, port) in [("frames", 7333), ("redis", 6379), ("nats", 4222), ("mqtt", 1883)] {
+            let plan = plan(&["--connect", "127.0.0.1", "--protocol", protocol]);
+            assert_eq!((plan.to.port(), plan.dialect.name()), (port, protocol));
+        }
+        assert_eq!(plan(&["--connect", "127.0.0.1:5", "--protocol", "mqtt"]).to.port(), 5);
+        assert_eq!(plan(&["--connect", "127.0.0.1", "--network", "mainnet"]).to.port(), 8333);
+    }
+}

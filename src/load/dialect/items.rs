@@ -25,25 +25,25 @@ pub enum Next<'i> {
 }
 
 impl Items {
-    /// An item of which this has come.
+    /// An item of which this has come, or several.
     pub fn holding(front: &[u8]) -> Self {
         Self { held: front.to_vec() }
     }
 
-    /// Whether an item has begun.
+    /// Whether anything is held.
     pub fn is_unfinished(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// The next item in what has come, where a message has `largest` bytes. Consumes what it has seen; holds no more
-    /// than that many bytes and a line.
+    /// The next item in what has come, where a message has `largest` bytes at most. Consumes what it has seen; holds
+    /// no more than that many bytes and a line.
     pub fn next<'i>(&mut self, input: &mut &'i [u8], foreign: &Foreign, largest: usize) -> Next<'i> {
         if self.held.is_empty() {
             return self.begin(input, foreign, largest);
         }
         loop {
             let lacks = match judge(foreign.extent(&self.held), self.held.len(), largest) {
-                Verdict::Whole(_) => return Next::Item(Cow::Owned(std::mem::take(&mut self.held))),
+                Verdict::Whole(len) => return Next::Item(Cow::Owned(self.take(len))),
                 Verdict::Long(left) => {
                     self.held = Vec::new();
                     return Next::Long(left);
@@ -58,6 +58,12 @@ impl Items {
             self.held.extend_from_slice(here);
             *input = rest;
         }
+    }
+
+    /// The first bytes of what is held. There is more only where it was held before anybody asked for items.
+    fn take(&mut self, len: usize) -> Vec<u8> {
+        let rest = self.held.split_off(len);
+        std::mem::replace(&mut self.held, rest)
     }
 
     /// Nothing is held: the item, when it lies there whole.
