@@ -153,11 +153,24 @@ fn script(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A comparison that would take long, and its lines on stderr.
-fn long() -> Option<(Child, TempDir)> {
+/// A comparison that runs. Dropped, it is stopped, and with it all it has started.
+struct Comparison(Child);
+
+impl Drop for Comparison {
+    fn drop(&mut self) {
+        if self.0.try_wait().is_ok_and(|ended| ended.is_none()) {
+            kill("-TERM", &self.0.id().to_string());
+            self.0.wait().unwrap();
+        }
+    }
+}
+
+/// One that would take long.
+fn long() -> Option<(Comparison, TempDir)> {
     let knobs = [("CELLS", "to-10 to-100"), ("SERVERS", "peer-relay"), ("REPS", "1"), ("DURATION", "10m")];
     let (mut command, directory) = charts(&["compare"], &knobs)?;
-    Some((command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), directory))
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    Some((Comparison(child), directory))
 }
 
 /// Those of its children that run this subcommand, once there is one.
@@ -193,20 +206,20 @@ fn is_gone(pid: &str) -> bool {
 #[test]
 fn a_relay_that_dies_is_cut_off_and_nothing_is_left_behind() {
     let Some((mut comparison, directory)) = long() else { return };
-    let mut lines = BufReader::new(comparison.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut lines = BufReader::new(comparison.0.stderr.take().unwrap()).lines().map_while(Result::ok);
     let mut processes = Vec::new();
     for _ in ["to-10", "to-100"] {
-        let tester = child_of(&comparison, "load");
-        let relay = child_of(&comparison, "serve");
+        let tester = child_of(&comparison.0, "load");
+        let relay = child_of(&comparison.0, "serve");
         wait_for_crowd(&relay);
         kill("-KILL", &relay);
         let line = lines.by_ref().find(|line| line.starts_with("1/1")).unwrap();
         assert!(line.ends_with(": cut off"), "{line}");
         processes.extend([tester, relay]);
     }
-    let output = comparison.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(row(&out(&output), "peer-relay"), ["cut off", "cut off"]);
+    let text = std::io::read_to_string(comparison.0.stdout.take().unwrap()).unwrap();
+    assert_eq!(comparison.0.wait().unwrap().code(), Some(1));
+    assert_eq!(row(&text, "peer-relay"), ["cut off", "cut off"]);
     let last = lines.last().unwrap();
     assert_eq!(last, "error: in 2 runs a delivery was missing or wrong, or a server did not start");
     assert!(processes.iter().all(|pid| is_gone(pid)), "{processes:?}");
@@ -235,10 +248,10 @@ fn wait_for_crowd(relay: &str) {
 #[test]
 fn whoever_stops_the_comparison_stops_its_servers() {
     let Some((mut comparison, _directory)) = long() else { return };
-    let (tester, relay) = (child_of(&comparison, "load"), child_of(&comparison, "serve"));
-    kill("-TERM", &comparison.id().to_string());
-    let errors = BufReader::new(comparison.stderr.take().unwrap()).lines().map_while(Result::ok).last();
-    assert_eq!(comparison.wait().unwrap().code(), Some(1));
+    let (tester, relay) = (child_of(&comparison.0, "load"), child_of(&comparison.0, "serve"));
+    kill("-TERM", &comparison.0.id().to_string());
+    let errors = BufReader::new(comparison.0.stderr.take().unwrap()).lines().map_while(Result::ok).last();
+    assert_eq!(comparison.0.wait().unwrap().code(), Some(1));
     assert_eq!(errors.as_deref(), Some("error: stopped by a signal"));
     assert!(is_gone(&tester) && is_gone(&relay));
 }

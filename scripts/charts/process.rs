@@ -157,6 +157,8 @@ fn is_program(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
     use super::*;
 
     #[test]
@@ -168,9 +170,14 @@ mod tests {
         assert_eq!(listener(table, 7334), None);
     }
 
+    /// Nobody waits for what it might say, should it be left behind.
+    fn sleeper() -> Process {
+        Process::start(Command::new("sleep").arg("600").stdout(Stdio::null()).stderr(Stdio::null())).unwrap()
+    }
+
     #[test]
     fn a_process_is_seen_to_run_and_to_end() {
-        let process = Process::start(Command::new("sleep").arg("600")).unwrap();
+        let process = sleeper();
         assert!(process.resident().unwrap() > 0 && process.descriptors().is_ok() && process.ticks().is_ok());
         assert!(process.ended().is_none() && !process.listens_at(1));
         let directory = process.directory();
@@ -182,7 +189,7 @@ mod tests {
     fn the_end_of_a_process_is_waited_for_but_not_for_ever() {
         let short = Process::start(Command::new("sh").args(["-c", "exit 3"])).unwrap();
         assert_eq!(short.wait(super::super::PATIENCE, || ()).and_then(|status| status.code()), Some(3));
-        let long = Process::start(Command::new("sleep").arg("600")).unwrap();
+        let long = sleeper();
         assert!(long.wait(Duration::ZERO, || ()).is_none());
     }
 }
