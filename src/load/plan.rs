@@ -199,4 +199,20 @@ mod tests {
             assert_eq!(plan.source(3), None);
         }
     }
+
+    #[test]
+    fn another_server_is_spoken_of_as_what_it_should_be() {
+        let to = "127.0.0.1:6379".parse().unwrap();
+        let (dialect, peers, patience) = (Dialect::Redis, 5, Duration::from_secs(10));
+        let from = "127.1.0.3".into();
+        assert_eq!(
+            LoadError::NotAdmitted { dialect, peer: 3, peers, to, from }.to_string(),
+            "127.0.0.1:6379 closed the connection of peer 3 of 5 at once: it is full, or does not want \
+             127.1.0.3, or does not speak redis; its log says which"
+        );
+        assert_eq!(
+            LoadError::NoAnswer { dialect, to, joined: 2, peers, patience }.to_string(),
+            "127.0.0.1:6379 has answered 2 of 5 peers, and none for 10 s more: does it speak redis?"
+        );
+    }
 }
