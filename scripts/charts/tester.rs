@@ -22,6 +22,7 @@ pub struct Figures {
     pub joined_s: f64,
     pub measured_s: f64,
     total: Sums,
+    gave_up: Option<String>,
     pub latency_us: Option<Latency>,
     pub relay: Option<Used>,
 }
@@ -51,7 +52,7 @@ pub enum Miss {
     CutOff,
     /// A delivery was missing or wrong.
     Wrong,
-    /// It did not end in time.
+    /// The server did nothing for long, or the run did not end in time.
     Hung,
     /// Not everybody came in.
     NoRun,
@@ -116,10 +117,11 @@ impl Run<'_> {
         let said = files::read(&self.file("err"));
         let said = said.lines().find_map(|line| line.strip_prefix("error: "));
         let summary = files::read(&self.file("txt"));
-        let lines: Vec<&str> = summary.lines().filter(|line| is_telling(line)).collect();
+        let lines = summary.lines().filter(|line| is_telling(line));
+        let lines = lines.map(|line| line.split_whitespace().collect::<Vec<&str>>().join(" "));
         let ended = server.process.ended().map(|status| format!("the server has ended: {status}"));
         let parts = [failure.cloned(), ended, said.map(String::from)].into_iter().flatten();
-        let parts: Vec<String> = parts.chain(lines.into_iter().map(String::from)).collect();
+        let parts: Vec<String> = parts.chain(lines).collect();
         if parts.is_empty() { "not over in time".into() } else { parts.join("; ") }
     }
 
@@ -145,7 +147,12 @@ fn judge(status: Option<ExitStatus>, json: &str) -> Result<Figures, Miss> {
     if status.success() {
         return Ok(figures);
     }
-    Err(if figures.total.cut_off > 0 { Miss::CutOff } else { Miss::Wrong })
+    let was_silent = figures.gave_up.is_some_and(|why| why.starts_with("nothing came"));
+    Err(match figures.total.cut_off {
+        0 if was_silent => Miss::Hung,
+        0 => Miss::Wrong,
+        _ => Miss::CutOff,
+    })
 }
 
 #[cfg(test)]
@@ -169,6 +176,8 @@ mod tests {
         assert_eq!(judge(Some(badly), &json(2)).unwrap_err(), Miss::CutOff);
         assert_eq!(judge(Some(badly), &json(0)).unwrap_err(), Miss::Wrong);
         assert_eq!(judge(Some(badly), "").unwrap_err(), Miss::NoRun);
+        let silent = json(0).replacen('{', r#"{"gave_up":"nothing came for 10s","#, 1);
+        assert_eq!(judge(Some(badly), &silent).unwrap_err(), Miss::Hung);
         assert_eq!(judge(None, &json(0)).unwrap_err(), Miss::Hung);
     }
 }
