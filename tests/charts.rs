@@ -1,0 +1,327 @@
+//! What `scripts/compare.sh` and `scripts/scale.sh` run: the programs themselves, a few seconds each, and how they come to
+//! their figures, which each of their files tests for itself.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+#[allow(dead_code)] // the program uses what its tests do not
+#[path = "../scripts/charts/main.rs"]
+mod charts;
+
+/// How long anything may take that is sure to happen. A machine that is busy is slow, not broken.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The charts as cargo has built them beside the tests, in a directory of their own. They are not there when this test
+/// alone is asked for.
+fn charts(words: &[&str], knobs: &[(&str, &str)]) -> Option<(Command, TempDir)> {
+    let relay = Path::new(env!("CARGO_BIN_EXE_peer-relay"));
+    let program: PathBuf = relay.parent().unwrap().join("examples/charts");
+    if !program.is_file() {
+        println!("skipped: {} is not built (cargo build --examples)", program.display());
+        return None;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program);
+    command.args(words).current_dir(directory.path());
+    for name in ["CELLS", "SERVERS", "REPS", "DURATION", "PEERS"] {
+        command.env_remove(name);
+    }
+    command.envs(knobs.iter().copied());
+    Some((command, directory))
+}
+
+fn run(words: &[&str], knobs: &[(&str, &str)]) -> Option<(Output, TempDir)> {
+    let (mut command, directory) = charts(words, knobs)?;
+    let output = command.output().unwrap();
+    assert_eq!(left_in(directory.path()), Vec::<String>::new(), "processes are left behind");
+    Some((output, directory))
+}
+
+/// What still runs there.
+fn left_in(directory: &Path) -> Vec<String> {
+    let directory = directory.canonicalize().unwrap();
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let there =
+        processes.filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|at| at == directory));
+    there.map(|process| fs::read_to_string(process.join("comm")).unwrap_or_default()).collect()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The picture, which is whole.
+fn picture(path: &Path) -> String {
+    let svg = fs::read_to_string(path).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{svg}");
+    svg
+}
+
+/// The figures of a row that begins so.
+fn row(text: &str, name: &str) -> Vec<String> {
+    let begin = format!("| {name} | ");
+    let line =
+        text.lines().find_map(|line| line.strip_prefix(&begin)).unwrap_or_else(|| panic!("{name}: {text}"));
+    line.trim_end_matches(" |").split(" | ").map(String::from).collect()
+}
+
+/// Long enough for something to come on a machine on which everybody waits for a CPU.
+const SHORT: [(&str, &str); 2] = [("REPS", "1"), ("DURATION", "1s")];
+
+#[test]
+fn a_short_comparison_of_the_relay_with_itself_has_a_table_and_a_chart() {
+    let knobs = [("CELLS", "to-10 rate-1000"), ("SERVERS", "peer-relay"), SHORT[0], SHORT[1]];
+    let Some((output, directory)) = run(&["compare", "made/it.svg"], &knobs) else { return };
+    let text = out(&output);
+    assert!(output.status.success(), "{text}{}", errors(&output));
+    assert!(text.contains("|  | 250 B to 10 |\n|---|---:|\n"), "{text}");
+    assert!(text.contains("|  | p50 at 1,000/s | p99 at 1,000/s |\n"), "{text}");
+    let figure = &row(&text, "peer-relay")[0];
+    assert!(figure.ends_with(" M") || figure.ends_with(" k"), "{text}");
+    let svg = picture(&directory.path().join("made/it.svg"));
+    assert!(svg.contains(figure) && svg.contains("250 B to 10"), "{svg}");
+}
+
+#[test]
+fn a_server_that_is_not_installed_is_named_and_left_out() {
+    if Path::new("/usr/sbin/redis-server").exists() {
+        return println!("skipped: redis is where it is found on any PATH");
+    }
+    let knobs =
+        [("CELLS", "to-10"), ("SERVERS", "peer-relay redis"), ("PATH", "/nowhere"), SHORT[0], SHORT[1]];
+    let Some((output, _directory)) = run(&["compare"], &knobs) else { return };
+    assert!(output.status.success(), "{}", errors(&output));
+    assert!(errors(&output).starts_with("redis is not installed, and left out\n"), "{}", errors(&output));
+    assert!(!out(&output).contains("redis"), "{}", out(&output));
+}
+
+#[test]
+fn a_server_that_does_not_start_is_a_failure_and_the_others_go_on() {
+    let places = tempfile::tempdir().unwrap();
+    script(&places.path().join("redis-server"), "echo no such luck >&2; exit 1");
+    let path = format!("{}:/usr/bin:/bin", places.path().display());
+    let knobs = [("CELLS", "to-10"), ("SERVERS", "redis peer-relay"), ("PATH", &path), SHORT[0], SHORT[1]];
+    let Some((output, _directory)) = run(&["compare"], &knobs) else { return };
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    assert!(errors(&output).contains("redis did not start: no such luck\n"), "{}", errors(&output));
+    assert_eq!(row(&out(&output), "redis"), ["no start"]);
+    assert!(row(&out(&output), "peer-relay")[0].ends_with(['k', 'M']), "{}", out(&output));
+}
+
+#[test]
+fn whoever_else_cannot_do_the_work_says_so_in_its_cell_and_the_others_go_on() {
+    let places = tempfile::tempdir().unwrap();
+    // a relay takes what redis is asked for junk
+    let relay = format!("exec {} serve --listen 127.0.0.1:\"$2\"", env!("CARGO_BIN_EXE_peer-relay"));
+    script(&places.path().join("redis-server"), &relay);
+    let path = format!("{}:/usr/bin:/bin", places.path().display());
+    let knobs = [("CELLS", "to-10"), ("SERVERS", "redis peer-relay"), ("PATH", &path), SHORT[0], SHORT[1]];
+    let Some((output, _directory)) = run(&["compare"], &knobs) else { return };
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_eq!(row(&out(&output), "redis"), ["no run"]);
+    assert!(row(&out(&output), "peer-relay")[0].ends_with(['k', 'M']), "{}", out(&output));
+}
+
+#[test]
+fn all_servers_that_are_installed_do_the_same_work() {
+    let Some((output, _directory)) = run(&["compare"], &[("CELLS", "to-10"), SHORT[0], SHORT[1]]) else {
+        return;
+    };
+    let (text, errors) = (out(&output), errors(&output));
+    assert!(output.status.success(), "{errors}");
+    for name in ["peer-relay", "redis", "nats", "mosquitto"] {
+        if errors.contains(&format!("{name} is not installed, and left out\n")) {
+            println!("skipped: {name} is not installed");
+        } else {
+            assert!(row(&text, name)[0].ends_with(['k', 'M']), "{text}{errors}");
+        }
+    }
+}
+
+fn script(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A comparison that runs. Dropped, it is stopped, and with it all it has started.
+struct Comparison(Child);
+
+impl Drop for Comparison {
+    fn drop(&mut self) {
+        if self.0.try_wait().is_ok_and(|ended| ended.is_none()) {
+            kill("-TERM", &self.0.id().to_string());
+            self.0.wait().unwrap();
+        }
+    }
+}
+
+/// One that would take long.
+fn long() -> Option<(Comparison, TempDir)> {
+    let knobs = [("CELLS", "to-10 to-100"), ("SERVERS", "peer-relay"), ("REPS", "1"), ("DURATION", "10m")];
+    let (mut command, directory) = charts(&["compare"], &knobs)?;
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    Some((Comparison(child), directory))
+}
+
+/// Those of its children that run this subcommand, once there is one.
+fn child_of(parent: &Child, subcommand: &str) -> String {
+    let pid = parent.id();
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        let words = |child: &&str| fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        let runs =
+            |child: &&str| words(child).split(|byte| *byte == 0).any(|word| word == subcommand.as_bytes());
+        // before taskset has become the program, it is not yet it
+        if let Some(child) = children.split_whitespace().find(|child| runs(child) && !is_taskset(child)) {
+            return child.to_string();
+        }
+        thread::yield_now();
+    }
+    panic!("no child runs {subcommand}");
+}
+
+fn is_taskset(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "taskset")
+}
+
+fn kill(signal: &str, pid: &str) {
+    assert!(Command::new("kill").args([signal, pid]).status().unwrap().success());
+}
+
+fn is_gone(pid: &str) -> bool {
+    !Path::new("/proc").join(pid).exists()
+}
+
+#[test]
+fn a_relay_that_dies_is_cut_off_and_nothing_is_left_behind() {
+    let Some((mut comparison, directory)) = long() else { return };
+    let mut lines = BufReader::new(comparison.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut processes = Vec::new();
+    for _ in ["to-10", "to-100"] {
+        let tester = child_of(&comparison.0, "load");
+        let relay = child_of(&comparison.0, "serve");
+        wait_for_crowd(&relay);
+        kill("-KILL", &relay);
+        let line = lines.by_ref().find(|line| line.starts_with("1/1")).unwrap();
+        assert!(line.ends_with(": cut off"), "{line}");
+        processes.extend([tester, relay]);
+    }
+    let text = std::io::read_to_string(comparison.0.stdout.take().unwrap()).unwrap();
+    assert_eq!(comparison.0.wait().unwrap().code(), Some(1));
+    assert_eq!(row(&text, "peer-relay"), ["cut off", "cut off"]);
+    let last = lines.last().unwrap();
+    assert_eq!(last, "error: in 2 runs a delivery was missing or wrong, or a server did not start");
+    assert!(processes.iter().all(|pid| is_gone(pid)), "{processes:?}");
+    assert_eq!(left_in(directory.path()), Vec::<String>::new());
+}
+
+/// Until ten have come, and messages go round.
+fn wait_for_crowd(relay: &str) {
+    let began = Instant::now();
+    let used = || {
+        let stat = fs::read_to_string(format!("/proc/{relay}/schedstat")).unwrap();
+        stat.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let open = || fs::read_dir(format!("/proc/{relay}/fd")).unwrap().count();
+    while open() < 15 {
+        assert!(began.elapsed() < PATIENCE, "nobody comes");
+        thread::yield_now();
+    }
+    let joined = used();
+    while used() < joined + 50_000_000 {
+        assert!(began.elapsed() < PATIENCE, "nobody says anything");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn whoever_stops_the_comparison_stops_its_servers() {
+    let Some((mut comparison, _directory)) = long() else { return };
+    let (tester, relay) = (child_of(&comparison.0, "load"), child_of(&comparison.0, "serve"));
+    kill("-TERM", &comparison.0.id().to_string());
+    let errors = BufReader::new(comparison.0.stderr.take().unwrap()).lines().map_while(Result::ok).last();
+    assert_eq!(comparison.0.wait().unwrap().code(), Some(1));
+    assert_eq!(errors.as_deref(), Some("error: stopped by a signal"));
+    assert!(is_gone(&tester) && is_gone(&relay));
+}
+
+#[test]
+fn a_short_scale_has_a_row_and_a_mark_for_each_number_of_peers() {
+    let knobs = [("PEERS", "30 10"), SHORT[0], SHORT[1]];
+    let Some((output, directory)) = run(&["scale"], &knobs) else { return };
+    let text = out(&output);
+    assert!(output.status.success(), "{text}{}", errors(&output));
+    for peers in ["10", "30"] {
+        let figures = row(&text, peers);
+        assert!(figures[0].ends_with(" µs") && figures[3].ends_with('B'), "{text}");
+    }
+    let svg = picture(&directory.path().join("target/scale/scale.svg"));
+    assert!(svg.contains("<circle ") && svg.contains("\n30\n"), "{svg}");
+}
+
+#[test]
+fn words_and_variables_that_make_no_sense_are_said_so() {
+    for (words, knob, line) in [
+        (&[][..], None, "need a word: charts compare [SVG], or charts scale [SVG]"),
+        (&["compare", "a", "b"], None, "b: is one word too many"),
+        (
+            &["scale", "--fast"],
+            None,
+            "--fast: there are no options, but variables; see the script's first lines",
+        ),
+        (&["compare"], Some(("REPS", "0")), "REPS=0: need a whole number from 1 to 1000"),
+        (
+            &["compare"],
+            Some(("SERVERS", "kafka")),
+            "SERVERS=kafka: there are peer-relay, redis, nats, mosquitto",
+        ),
+        (&["compare"], Some(("CELLS", "idle idle")), "CELLS=idle: is named twice"),
+        (
+            &["scale"],
+            Some(("DURATION", "soon")),
+            "DURATION=soon: need a time such as 1500ms or 2s, from 10ms to 1h",
+        ),
+    ] {
+        let Some((output, _directory)) = run(words, knob.as_slice()) else { return };
+        let said = (output.status.code(), out(&output), errors(&output));
+        assert_eq!(said, (Some(2), String::new(), format!("error: {line}\n")), "{words:?}");
+    }
+    let Some((output, _directory)) = run(&["scale"], &[("PEERS", "one")]) else { return };
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        errors(&output).starts_with("error: PEERS=one: need whole numbers from 2 to "),
+        "{}",
+        errors(&output)
+    );
+}
+
+#[test]
+fn the_scripts_are_shell_and_refuse_words_before_they_build() {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    for name in ["compare.sh", "scale.sh"] {
+        let script = scripts.join(name);
+        for words in [&["--fast"][..], &["a", "b"]] {
+            let output = Command::new("sh").arg(&script).args(words).output().unwrap();
+            assert_eq!((output.status.code(), out(&output)), (Some(2), String::new()), "{name} {words:?}");
+            assert!(
+                errors(&output).starts_with(&format!("usage: scripts/{name} [SVG]; ")),
+                "{}",
+                errors(&output)
+            );
+        }
+        let output = Command::new("sh").arg(&script).arg("--help").output().unwrap();
+        assert!(output.status.success() && out(&output).starts_with("usage: "), "{name}");
+    }
+}
