@@ -13,7 +13,7 @@ use super::reason::Reason;
 use super::room::Room;
 use crate::protocol::Token;
 use crate::wire::Part;
-use crate::wire::turn_log::Mark;
+use crate::wire::turn_log::{Due, Mark};
 use crate::wire::write_queue::chunk_cost;
 
 /// Where a turn is, and whom it concerns.
@@ -37,12 +37,8 @@ pub(super) struct Turn {
 #[derive(Clone, Copy, Debug)]
 struct Share {
     of: Token,
-    upto: Mark,
-    /// Bytes it is due.
-    due: usize,
-    /// Frames that these are.
-    frames: u64,
-    /// Bytes of these that are sent.
+    due: Due,
+    /// Bytes of it that are sent.
     sent: usize,
 }
 
@@ -82,7 +78,7 @@ impl Turn {
     /// A peer goes: what it has not taken of the log, bytes, it will not get.
     pub fn forgo(&mut self, of: Token) -> usize {
         let at = self.behind.iter().position(|share| share.of == of);
-        at.map(|at| self.behind.remove(at)).map_or(0, |share| share.due - share.sent)
+        at.map(|at| self.behind.remove(at)).map_or(0, |share| share.due.len - share.sent)
     }
 
     /// A peer was sent so many bytes of the log.
@@ -90,7 +86,7 @@ impl Turn {
         if len == 0 {
             return;
         }
-        let share = self.flushed.as_mut().filter(|share| share.of == to && len <= share.due - share.sent);
+        let share = self.flushed.as_mut().filter(|share| share.of == to && len <= share.due.len - share.sent);
         share.expect("the stack sent more than it was given").sent += len;
     }
 }
@@ -134,8 +130,8 @@ impl Room {
 
     /// What a peer is still to be sent, in order.
     pub fn unsent(&self, to: Token) -> impl Iterator<Item = Part<'_>> {
-        let share = self.turn.flushed.filter(|share| share.of == to && share.due > 0);
-        let of_log = share.map(|share| self.log.parts(to, share.sent, share.upto));
+        let share = self.turn.flushed.as_ref().filter(|share| share.of == to && share.due.len > 0);
+        let of_log = share.map(|share| self.log.parts(&share.due, share.sent));
         self.peers[to.index()].queue.parts().chain(of_log.into_iter().flatten())
     }
 
@@ -196,10 +192,10 @@ impl Room {
             next += 1;
             let Some(peer) = self.peers.get(token.index()) else { continue };
             let upto = self.turn.upto(token, peer.state);
-            let (due, frames) = self.log.due(token, upto);
-            if due > 0 || !peer.queue.is_empty() {
+            let due = self.log.due(token, upto);
+            if due.len > 0 || !peer.queue.is_empty() {
                 self.turn.phase = Phase::Flushing { next };
-                self.turn.flushed = Some(Share { of: token, upto, due, frames, sent: 0 });
+                self.turn.flushed = Some(Share { of: token, due, sent: 0 });
                 return Some(token);
             }
         }
@@ -208,15 +204,15 @@ impl Room {
 
     /// A peer has been written to: did it take all?
     fn settle(&mut self, share: Share) {
-        if share.due == 0 {
+        if share.due.len == 0 {
             return self.leave_if_done(share.of); // it may have ended turns ago, and has taken its backlog now
         }
-        if share.sent < share.due {
+        if share.sent < share.due.len {
             self.turn.behind.push(share);
             return;
         }
-        self.peer(share.of).outgoing.frames += share.frames;
-        self.stats.outgoing.frames += share.frames;
+        self.peer(share.of).outgoing.frames += share.due.frames;
+        self.stats.outgoing.frames += share.due.frames;
     }
 
     /// Whoever could not take all of the log keeps the rest of it: in chunks that all of them share.
@@ -238,12 +234,12 @@ impl Room {
         self.log.clear(|len| *retained += chunk_cost(len));
     }
 
-    fn queue_rest(&mut self, Share { of, upto, due, frames, sent }: Share) {
+    fn queue_rest(&mut self, Share { of, due, sent }: Share) {
         let peer = &mut self.peers[of.index()];
-        let mut left = due - sent;
-        for (chunk, from, to) in self.log.chunks(of, sent, upto) {
+        let mut left = due.len - sent;
+        for (chunk, from, to) in self.log.chunks(&due, sent) {
             left -= to - from;
-            let completed = if left == 0 { frames as u32 } else { 0 }; // frames are fewer than bytes
+            let completed = if left == 0 { due.frames as u32 } else { 0 }; // frames are fewer than bytes
             peer.queue.push(chunk, from, to, completed);
         }
         self.account(of);

@@ -53,6 +53,20 @@ pub struct Mark {
     frames: u64,
 }
 
+/// What somebody is due of a closed log.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    /// Bytes.
+    pub len: usize,
+    /// Frames that these are.
+    pub frames: u64,
+    /// How far into the log it reaches.
+    end: usize,
+    /// Where among the spans its own begin, and how many there are: looked up once.
+    own: usize,
+    count: usize,
+}
+
 /// Where a stretch of the log lies.
 #[derive(Debug)]
 struct Piece {
@@ -172,25 +186,29 @@ impl<O: Copy + Ord> TurnLog<O> {
         self.spans.sort_unstable_by_key(|span| (span.owner, span.start));
     }
 
-    /// Bytes and frames up to the mark that are not `owner`'s own. Only once the log is closed.
-    pub fn due(&self, owner: O, upto: Mark) -> (usize, u64) {
-        let (mut len, mut frames) = (upto.len.min(self.len), upto.frames.min(self.frames));
-        for span in self.owned_by(owner).iter().take_while(|span| span.end <= upto.len) {
-            len -= span.end - span.start;
-            frames -= span.frames;
+    /// What lies before the mark and is not `owner`'s own. Only once the log is closed.
+    pub fn due(&self, owner: O, upto: Mark) -> Due {
+        let own = self.spans.partition_point(|span| span.owner < owner);
+        let spans = self.spans[own..].iter().take_while(|span| span.owner == owner);
+        let end = upto.len.min(self.len);
+        let mut due = Due { len: end, frames: upto.frames.min(self.frames), end, own, count: 0 };
+        for span in spans.take_while(|span| span.end <= end) {
+            due.len -= span.end - span.start;
+            due.frames -= span.frames;
+            due.count += 1;
         }
-        (len, frames)
+        due
     }
 
-    /// The log up to the mark without `owner`'s own and without the first `sent` bytes of what is left. Only
-    /// once the log is closed.
-    pub fn parts(&self, owner: O, sent: usize, upto: Mark) -> impl Iterator<Item = Part<'_>> {
-        self.stretches(owner, sent, upto).map(|(chunk, start, end)| Part::new(chunk, start, end))
+    /// What is due without the first `sent` bytes of it. Only as long as the log is closed.
+    pub fn parts(&self, due: &Due, sent: usize) -> impl Iterator<Item = Part<'_>> {
+        self.chunks(due, sent).map(|(chunk, start, end)| Part::new(chunk, start, end))
     }
 
     /// The same as [`parts`](Self::parts), with the chunks to keep them by.
-    pub fn chunks(&self, owner: O, sent: usize, upto: Mark) -> impl Iterator<Item = (&Chunk, usize, usize)> {
-        self.stretches(owner, sent, upto)
+    pub fn chunks(&self, due: &Due, sent: usize) -> impl Iterator<Item = (&Chunk, usize, usize)> {
+        let own = &self.spans[due.own..due.own + due.count];
+        Stretches { run: &self.closed_run, pieces: &self.pieces, own, at: 0, end: due.end, sent }
     }
 
     /// Moves each stretch of the run into a chunk of its own and of exact size: somebody is going to keep it.
@@ -241,23 +259,6 @@ impl<O: Copy + Ord> TurnLog<O> {
                 span.frames += 1;
             }
             _ => self.spans.push(Span { owner, start: self.len, end: self.len + len, frames: 1 }),
-        }
-    }
-
-    fn owned_by(&self, owner: O) -> &[Span<O>] {
-        let from = self.spans.partition_point(|span| span.owner < owner);
-        let count = self.spans[from..].iter().take_while(|span| span.owner == owner).count(); // one, as a rule
-        &self.spans[from..from + count]
-    }
-
-    fn stretches(&self, owner: O, sent: usize, upto: Mark) -> Stretches<'_, O> {
-        Stretches {
-            run: &self.closed_run,
-            pieces: &self.pieces,
-            own: self.owned_by(owner),
-            at: 0,
-            end: upto.len.min(self.len),
-            sent,
         }
     }
 
@@ -364,9 +365,10 @@ mod tests {
         let log = log_of(MIXED);
         for receiver in 0..5 {
             let due = plain(MIXED, receiver);
-            assert_eq!(joined(log.parts(receiver, 0, Mark::END)), due);
+            assert_eq!(joined(log.parts(&log.due(receiver, Mark::END), 0)), due);
             let frames = MIXED.iter().filter(|(owner, ..)| *owner != receiver).count() as u64;
-            assert_eq!(log.due(receiver, Mark::END), (due.len(), frames));
+            let told = log.due(receiver, Mark::END);
+            assert_eq!((told.len, told.frames), (due.len(), frames));
         }
     }
 
@@ -388,7 +390,7 @@ mod tests {
         log.append(1, Cow::Owned(vec![2; 10]));
         log.append(1, Cow::Owned(long));
         log.close();
-        let parts: Vec<Part<'_>> = log.parts(2, 0, Mark::END).collect();
+        let parts: Vec<Part<'_>> = log.parts(&log.due(2, Mark::END), 0).collect();
         let lens: Vec<usize> = parts.iter().map(Part::len).collect();
         assert_eq!((lens, parts[1].as_slice().as_ptr()), (vec![64 * 1024 + 9, 64 * 1024], place));
     }
@@ -418,8 +420,8 @@ mod tests {
         for receiver in 0..4 {
             let due = plain(MIXED, receiver);
             for sent in (0..due.len()).step_by(997).chain([due.len()]) {
-                assert_eq!(joined(log.parts(receiver, sent, Mark::END)), due[sent..]);
-                assert!(log.parts(receiver, sent, Mark::END).all(|part| !part.is_empty()));
+                assert_eq!(joined(log.parts(&log.due(receiver, Mark::END), sent)), due[sent..]);
+                assert!(log.parts(&log.due(receiver, Mark::END), sent).all(|part| !part.is_empty()));
             }
         }
     }
@@ -437,9 +439,10 @@ mod tests {
         log.close();
         for receiver in 0..4 {
             let due = plain(&MIXED[..4], receiver);
-            assert_eq!(joined(log.parts(receiver, 0, end)), due);
+            assert_eq!(joined(log.parts(&log.due(receiver, end), 0)), due);
             let frames = MIXED[..4].iter().filter(|(owner, ..)| *owner != receiver).count() as u64;
-            assert_eq!(log.due(receiver, end), (due.len(), frames));
+            let told = log.due(receiver, end);
+            assert_eq!((told.len, told.frames), (due.len(), frames));
         }
     }
 
@@ -462,7 +465,7 @@ mod tests {
         log.append(1, Cow::Owned(vec![2; 10]));
         log.close();
         log.shrink();
-        let lens: Vec<usize> = log.chunks(2, 0, Mark::END).map(|(chunk, ..)| chunk.len()).collect();
+        let lens: Vec<usize> = log.chunks(&log.due(2, Mark::END), 0).map(|(chunk, ..)| chunk.len()).collect();
         assert_eq!(lens, [10]);
     }
 
@@ -470,7 +473,8 @@ mod tests {
     fn what_somebody_keeps_of_the_run_is_of_exact_size() {
         let mut log = log_of(&[(1, 1, 100), (2, 2, OWN_CHUNK_LEN), (1, 3, 10)]);
         log.shrink();
-        let kept: Vec<Chunk> = log.chunks(9, 0, Mark::END).map(|(chunk, ..)| Arc::clone(chunk)).collect();
+        let kept: Vec<Chunk> =
+            log.chunks(&log.due(9, Mark::END), 0).map(|(chunk, ..)| Arc::clone(chunk)).collect();
         let mut held = Vec::new();
         log.clear(|len| held.push(len));
         held.sort_unstable();
