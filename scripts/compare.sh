@@ -1,6 +1,6 @@
 #!/bin/sh
 # The relay, redis-server, nats-server and mosquitto at the same work in one run: deliveries per second of a server's
-# CPU, from 10 to 10,000 receivers and from 32 B to 256 KiB, latency, and memory of an idle peer. Prints Markdown tables
+# CPU, from 10 to 10,000 receivers and from 32 B to 256 KiB, latency, and memory of an idle peer. Prints a Markdown table
 # and draws a bar chart, into target/compare/compare.svg or the file given. Whatever is not installed is left out. With
 # two CPUs the server has one and the tester the other. Every delivery is compared with what was sent; ends with 0
 # when all servers started and none of the relay's deliveries was missing or wrong. Whatever it starts it ends, unless

@@ -75,6 +75,15 @@ fn row(text: &str, name: &str) -> Vec<String> {
     line.trim_end_matches(" |").split(" | ").map(String::from).collect()
 }
 
+/// The figures of the column with this title.
+fn column(text: &str, title: &str) -> Vec<String> {
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_string()).collect();
+    let mut rows = text.lines().filter(|line| line.starts_with('|')).map(cells);
+    let header: Vec<String> = rows.next().unwrap_or_default();
+    let at = header.iter().position(|cell| cell == title).unwrap_or_else(|| panic!("{title}: {text}"));
+    rows.skip(1).map(|row| row[at].clone()).collect()
+}
+
 /// Long enough for something to come on a machine on which everybody waits for a CPU.
 const SHORT: [(&str, &str); 2] = [("REPS", "1"), ("DURATION", "1s")];
 
@@ -84,9 +93,9 @@ fn a_short_comparison_of_the_relay_with_itself_has_a_table_and_a_chart() {
     let Some((output, directory)) = run(&["compare", "made/it.svg"], &knobs) else { return };
     let text = out(&output);
     assert!(output.status.success(), "{text}{}", errors(&output));
-    assert!(text.contains("|  | 250 B to 10 |\n|---|---:|\n"), "{text}");
-    assert!(text.contains("|  | p50 at 1,000/s | p99 at 1,000/s |\n"), "{text}");
-    let figure = &row(&text, "peer-relay")[0];
+    assert!(text.contains("|  | peer-relay |\n|---|---:|\n| 250 B to 10 | "), "{text}");
+    assert_eq!(column(&text, "").split_off(1), ["p50 at 1,000/s", "p99 at 1,000/s"]);
+    let figure = &column(&text, "peer-relay")[0];
     assert!(figure.ends_with(" M") || figure.ends_with(" k"), "{text}");
     let svg = picture(&directory.path().join("made/it.svg"));
     assert!(svg.contains(figure) && svg.contains("250 B to 10"), "{svg}");
@@ -114,8 +123,8 @@ fn a_server_that_does_not_start_is_a_failure_and_the_others_go_on() {
     let Some((output, _directory)) = run(&["compare"], &knobs) else { return };
     assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
     assert!(errors(&output).contains("redis did not start: no such luck\n"), "{}", errors(&output));
-    assert_eq!(row(&out(&output), "redis"), ["no start"]);
-    assert!(row(&out(&output), "peer-relay")[0].ends_with(['k', 'M']), "{}", out(&output));
+    assert_eq!(column(&out(&output), "redis"), ["no start"]);
+    assert!(column(&out(&output), "peer-relay")[0].ends_with(['k', 'M']), "{}", out(&output));
 }
 
 #[test]
@@ -128,8 +137,8 @@ fn whoever_else_cannot_do_the_work_says_so_in_its_cell_and_the_others_go_on() {
     let knobs = [("CELLS", "to-10"), ("SERVERS", "redis peer-relay"), ("PATH", &path), SHORT[0], SHORT[1]];
     let Some((output, _directory)) = run(&["compare"], &knobs) else { return };
     assert!(output.status.success(), "{}", errors(&output));
-    assert_eq!(row(&out(&output), "redis"), ["no run"]);
-    assert!(row(&out(&output), "peer-relay")[0].ends_with(['k', 'M']), "{}", out(&output));
+    assert_eq!(column(&out(&output), "redis"), ["no run"]);
+    assert!(column(&out(&output), "peer-relay")[0].ends_with(['k', 'M']), "{}", out(&output));
 }
 
 #[test]
@@ -143,7 +152,7 @@ fn all_servers_that_are_installed_do_the_same_work() {
         if errors.contains(&format!("{name} is not installed, and left out\n")) {
             println!("skipped: {name} is not installed");
         } else {
-            assert!(row(&text, name)[0].ends_with(['k', 'M']), "{text}{errors}");
+            assert!(column(&text, name)[0].ends_with(['k', 'M']), "{text}{errors}");
         }
     }
 }
@@ -220,7 +229,7 @@ fn a_relay_that_dies_is_cut_off_and_nothing_is_left_behind() {
     }
     let text = std::io::read_to_string(comparison.0.stdout.take().unwrap()).unwrap();
     assert_eq!(comparison.0.wait().unwrap().code(), Some(1));
-    assert_eq!(row(&text, "peer-relay"), ["cut off", "cut off"]);
+    assert_eq!(column(&text, "peer-relay"), ["cut off", "cut off"]);
     let last = lines.last().unwrap();
     assert_eq!(last, "error: in 2 runs a delivery was missing or wrong, or a server did not start");
     assert!(processes.iter().all(|pid| is_gone(pid)), "{processes:?}");

@@ -1,12 +1,15 @@
 //! Figures as tables in Markdown. Knows no run.
 
 use super::book::{Book, Entry};
-use super::cells::{Column, Measure};
+use super::cells::Column;
 use super::numbers::digits;
 use super::servers::Kind;
 
 /// What stands where nothing is known.
 const NOTHING: &str = "–";
+/// What the figures are.
+const CAPTION: &str = "Deliveries per second of the server's CPU; p50 and p99 of the time from when a message was due \
+                       until it was delivered to each of 100; memory by which each of 10,000 idle peers makes a server grow:";
 
 /// A table; the first column is to the left, figures are to the right.
 pub fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
@@ -16,36 +19,20 @@ pub fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
     [line(header), line(&rule).replace(' ', "")].into_iter().chain(rows).collect()
 }
 
-/// The tables of a comparison: one of deliveries, one of the rest, whichever there are.
+/// The table of a comparison: a row for each figure, whatever its unit, and a column for each server.
 pub fn of_book(book: &Book) -> String {
-    let (deliveries, rest): (Vec<Column>, Vec<Column>) =
-        book.columns.iter().partition(|column| column.measure == Measure::PerCpuSecond);
-    let captions = [
-        (deliveries, "Deliveries per second of the server's CPU:"),
-        (rest, "Latency of a delivery to 100, from the time its message was due, and memory of a peer:"),
-    ];
-    let tables = captions.iter().filter(|(columns, _)| !columns.is_empty());
-    let tables: Vec<String> =
-        tables.map(|(columns, caption)| format!("{caption}\n\n{}", of_columns(book, columns))).collect();
-    tables.join("\n")
-}
-
-fn of_columns(book: &Book, columns: &[Column]) -> String {
-    let titles = columns.iter().map(|column| column.title.to_string());
-    let header: Vec<String> = [String::new()].into_iter().chain(titles).collect();
-    let of_kind = |kind: Kind| {
-        let figures = columns.iter().map(|column| figure(column, &book.entry(column, kind)));
-        [kind.name().to_string()].into_iter().chain(figures).collect()
+    let ratios: Vec<Option<f64>> = book.columns.iter().map(|column| book.times_as_good(column)).collect();
+    let is_compared = ratios.iter().any(Option::is_some);
+    let names = book.kinds.iter().map(|kind| kind.name().to_string());
+    let last = is_compared.then(|| "peer-relay is better than the best of the others".to_string());
+    let header: Vec<String> = [String::new()].into_iter().chain(names).chain(last).collect();
+    let row = |(column, ratio): (&Column, &Option<f64>)| {
+        let figures = book.kinds.iter().map(|kind| figure(column, &book.entry(column, *kind)));
+        let last = is_compared.then(|| ratio.map_or(NOTHING.into(), |ratio| format!("{} ×", digits(ratio))));
+        [column.title.to_string()].into_iter().chain(figures).chain(last).collect()
     };
-    let mut rows: Vec<Vec<String>> = book.kinds.iter().map(|kind| of_kind(*kind)).collect();
-    let ratios: Vec<Option<f64>> = columns.iter().map(|column| book.times_as_good(column)).collect();
-    if ratios.iter().any(Option::is_some) {
-        let ratios =
-            ratios.iter().map(|ratio| ratio.map_or(NOTHING.into(), |ratio| format!("{} ×", digits(ratio))));
-        let name = "peer-relay against the best of the others".to_string();
-        rows.push([name].into_iter().chain(ratios).collect());
-    }
-    markdown(&header, &rows)
+    let rows: Vec<Vec<String>> = book.columns.iter().zip(&ratios).map(row).collect();
+    format!("{CAPTION}\n\n{}", markdown(&header, &rows))
 }
 
 /// The median; and what went wrong, if anything did.
@@ -66,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deliveries_and_the_rest_have_a_table_each() {
+    fn every_figure_has_a_row_and_every_server_a_column() {
         let mut book = Book::of(&[CELLS[0], CELLS[12]], &[Kind::Relay, Kind::Redis, Kind::Nats]);
         let (speed, memory) = (book.columns[0], book.columns[1]);
         book.enter(&speed, Kind::Relay, Ok(2_400_000.0));
@@ -77,21 +64,11 @@ mod tests {
         book.enter(&memory, Kind::Redis, Ok(20_480.0));
         let text = of_book(&book);
         assert_eq!(
-            text,
-            "Deliveries per second of the server's CPU:\n\n\
-             |  | 250 B to 10 |\n\
-             |---|---:|\n\
-             | peer-relay | 2.40 M |\n\
-             | redis | 800 k (1 of 2 cut off) |\n\
-             | nats | cut off |\n\
-             | peer-relay against the best of the others | 3.00 × |\n\n\
-             Latency of a delivery to 100, from the time its message was due, and memory of a peer:\n\n\
-             |  | an idle peer |\n\
-             |---|---:|\n\
-             | peer-relay | 500 B |\n\
-             | redis | 20.0 KiB |\n\
-             | nats | – |\n\
-             | peer-relay against the best of the others | 41.0 × |\n"
+            text.split_once("\n\n").unwrap().1,
+            "|  | peer-relay | redis | nats | peer-relay is better than the best of the others |\n\
+             |---|---:|---:|---:|---:|\n\
+             | 250 B to 10 | 2.40 M | 800 k (1 of 2 cut off) | cut off | 3.00 × |\n\
+             | an idle peer | 500 B | 20.0 KiB | – | 41.0 × |\n"
         );
     }
 
@@ -100,6 +77,7 @@ mod tests {
         let mut book = Book::of(&CELLS[..1], &[Kind::Relay]);
         let column = book.columns[0];
         book.enter(&column, Kind::Relay, Ok(1000.0));
-        assert!(of_book(&book).ends_with("| peer-relay | 1.00 k |\n"), "{}", of_book(&book));
+        let text = of_book(&book);
+        assert!(text.ends_with("|  | peer-relay |\n|---|---:|\n| 250 B to 10 | 1.00 k |\n"), "{text}");
     }
 }
