@@ -382,6 +382,34 @@ fn the_more_are_to_be_written_to_the_more_often_a_turn_looks_for_more_to_write()
     }
 }
 
+#[test]
+fn a_turn_stops_looking_after_half_a_millisecond() {
+    let mut house = House::new();
+    let sender = house.guest();
+    let _readers: Vec<Client> = (0..20 * PEERS_PER_LOOK).map(|_| house.guest()).collect();
+    sender.send(&frame(1, 0, 100));
+    house.net.set_wait_takes(Duration::from_micros(100));
+    let waits = house.net.counts().waits;
+    house.turn();
+    assert_eq!(house.net.counts().waits, waits + 1 + 5, "one wait, and looks for half a millisecond");
+}
+
+/// Its bytes come to the log once it is whole: until then they need no room there.
+#[test]
+fn a_long_frame_is_read_in_large_pieces_however_full_the_log_is() {
+    let mut house = House::new();
+    house.net.set_pipe(1 << 20);
+    let [chatter, carrier, reader] = house.guests();
+    carrier.send(&frame(2, 0, 10 * READ_BYTES)[..READ_BYTES]);
+    house.turn();
+    chatter.send(&(0..60).flat_map(|number| frame(1, number, 1000)).collect::<Vec<_>>());
+    carrier.send(&frame(2, 0, 10 * READ_BYTES)[READ_BYTES..]);
+    let reads = house.net.counts().reads;
+    house.turn();
+    assert_eq!(house.net.counts().reads, reads + 1 + 9);
+    assert_eq!(senders(&reader.received()).len(), 61);
+}
+
 /// What is answered or forgotten is read and hashed too: the log says nothing of it.
 #[test]
 fn a_turn_reads_so_much_and_no_more_and_the_unread_are_first_in_the_next() {

@@ -15,14 +15,13 @@ use super::room::Room;
 use crate::protocol::Token;
 use crate::time::Instant;
 
-/// Whoever begins to end may take what it is due of that turn, even with no drain time at all: no time
-/// passes within a turn.
-const TURN: Duration = Duration::from_micros(1);
+/// The least there is between two looks at a deadline.
+const TICK: Duration = Duration::from_micros(1);
 
 impl Room {
     /// A peer is heard no more, and gets no more than it is due now.
     pub fn begin_ending(&mut self, token: Token, reason: Reason) {
-        let until = self.now + self.limits.drain.max(TURN);
+        let until = self.now + self.limits.drain.max(TICK);
         let end = self.log.mark();
         let peer = self.peer(token);
         if !peer.is_open() {
@@ -64,7 +63,7 @@ impl Room {
         if peer.is_gone() {
             return;
         }
-        let unsent = peer.queue.unsent() + self.turn.forgo(token);
+        let unsent = peer.queue.unsent();
         let cut_off_at = if reason == Reason::Memory { peer.holds() } else { peer.queue.held() };
         peer.state = State::Gone { cut_off_at };
         peer.abandon();
@@ -91,6 +90,12 @@ impl Room {
         while let Some(token) = self.deadlines.pop(self.now) {
             let peer = &mut self.peers[token.index()];
             peer.wake.came();
+            if self.turn.marks.contains_key(&token) && !self.is_shutting_down {
+                // whoever ends in this very turn may take what it is due of it, even with no drain time at all; at a
+                // shutdown all end between turns
+                self.deadlines.by(token, &mut peer.wake, self.now + TICK);
+                continue;
+            }
             if let Some((_, alarm)) = peer.deadline(&self.limits).filter(|&(when, _)| when <= self.now) {
                 self.ring(token, alarm);
             }

@@ -52,6 +52,21 @@ pub enum Output {
     Disconnect(Token, Reason),
 }
 
+/// What a peer's next bytes belong to. A frame comes to the log when it is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arriving {
+    /// A frame that will lie in the log with others.
+    Short {
+        /// Bytes of it that have come.
+        begun: usize,
+    },
+    /// One so long that it will be a chunk of its own.
+    Long {
+        /// Bytes of it that are still to come.
+        lacks: usize,
+    },
+}
+
 impl<P: Protocol> Relay<P> {
     /// An empty room.
     ///
@@ -150,9 +165,9 @@ impl<P: Protocol> Relay<P> {
         self.room.read_limit(from)
     }
 
-    /// How many bytes of a frame a peer has sent that will lie in the log with others once it is whole.
-    pub fn begun(&self, from: Token) -> usize {
-        self.room.begun(from)
+    /// What a peer's next bytes belong to.
+    pub fn arriving(&self, from: Token) -> Arriving {
+        self.room.arriving(from)
     }
 
     /// When [`expired`](Self::expired) has something to do.

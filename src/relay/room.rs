@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use slab::Slab;
 
+use super::Arriving;
 use super::address::{AddressKey, Addresses};
 use super::ban_list::BanList;
 use super::events::{Event, Events, Kind, Who};
@@ -185,10 +186,10 @@ impl Room {
         self.peers.capacity()
     }
 
-    /// Bytes of an unfinished frame, unless it is so long that it will be a chunk of its own.
-    pub fn begun(&self, from: Token) -> usize {
+    pub fn arriving(&self, from: Token) -> Arriving {
         let scanner = &self.peers[from.index()].scanner;
-        if scanner.begun() + scanner.wants() < OWN_CHUNK_LEN { scanner.begun() } else { 0 }
+        let (begun, lacks) = (scanner.begun(), scanner.wants());
+        if begun + lacks < OWN_CHUNK_LEN { Arriving::Short { begun } } else { Arriving::Long { lacks } }
     }
 
     /// A connection is gone.

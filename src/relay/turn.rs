@@ -75,12 +75,6 @@ impl Turn {
         }
     }
 
-    /// A peer goes: what it has not taken of the log, bytes, it will not get.
-    pub fn forgo(&mut self, of: Token) -> usize {
-        let at = self.behind.iter().position(|share| share.of == of);
-        at.map(|at| self.behind.remove(at)).map_or(0, |share| share.due.len - share.sent)
-    }
-
     /// A peer was sent so many bytes of the log.
     fn sent(&mut self, to: Token, len: usize) {
         if len == 0 {
@@ -217,10 +211,6 @@ impl Room {
 
     /// Whoever could not take all of the log keeps the rest of it: in chunks that all of them share.
     fn keep_what_is_owed(&mut self) {
-        self.enforce_replied();
-        if self.log.is_empty() {
-            return;
-        }
         let mut behind = std::mem::take(&mut self.turn.behind);
         if !behind.is_empty() {
             self.log.shrink();
@@ -232,6 +222,7 @@ impl Room {
         self.turn.behind = behind; // its memory is used again
         let retained = &mut self.retained;
         self.log.clear(|len| *retained += chunk_cost(len));
+        self.enforce_replied();
     }
 
     fn queue_rest(&mut self, Share { of, due, sent }: Share) {

@@ -13,7 +13,7 @@ use crate::time::Instant;
 pub const SEGMENT_BYTES: usize = 45 * 1448;
 /// Segments that the log of one turn fills at most.
 pub const SEGMENTS_MOST: usize = 4;
-/// Bytes that the log of one turn has at most when a frame comes to it.
+/// Bytes that the log of one turn has at most when somebody is read; what is read then may complete one long frame.
 pub const LOG_ENOUGH_BYTES: usize = SEGMENTS_MOST * SEGMENT_BYTES;
 /// Bytes read in one turn beyond which nobody else is read, also when they do not end up in the log: hashing
 /// them takes about half a millisecond.
@@ -87,7 +87,7 @@ impl Batch {
     }
 
     /// How many bytes may be read of somebody who has sent the first `begun` of a frame, when the log has `len`.
-    /// None when it had better be written first.
+    /// 0 when it had better be written first.
     pub fn room(&mut self, len: usize, begun: usize) -> usize {
         loop {
             let all = self.segments * SEGMENT_BYTES;
@@ -106,7 +106,7 @@ impl Batch {
 
     /// Whether to look for more input, now that all there was has been read.
     pub fn looks_again(&mut self, len: usize) -> bool {
-        if len == 0 {
+        if len == 0 || self.room(len, 0) == 0 {
             return false;
         }
         if self.looking == Looking::Needless {

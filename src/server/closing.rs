@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::link::{Link, Mode};
-use super::{LINGER, Server, Stack};
+use super::{Server, Stack};
 use crate::protocol::{Protocol, Token};
 use crate::relay::Reason;
 
@@ -21,19 +21,12 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         // nothing of this turn may mean whoever takes the freed places
         self.readers.retain(|&token| self.links.get(token).is_some());
         self.writers.retain(|&token| self.links.get(token).is_some());
-        for (_, lingerer) in &mut self.lingerers {
-            lingerer.take_if(|token| self.links.get(*token).is_none());
-        }
     }
 
     /// Whoever has lingered long enough leaves.
     fn end_lingering(&mut self) {
-        while let Some(&(when, lingerer)) = self.lingerers.front()
-            && when <= self.now
-        {
-            self.lingerers.pop_front();
-            if let Some(token) = lingerer
-                && let Some(link) = self.links.get_mut(token)
+        while let Some(token) = self.lingerers.pop(self.now) {
+            if let Some(link) = self.links.get_mut(token)
                 && let Mode::Lingering { reason } = link.mode
             {
                 self.leavers.push((token, reason));
@@ -50,12 +43,13 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         }
         link.mode = Mode::Lingering { reason };
         link.is_readable = true;
-        self.lingerers.push_back((self.now + LINGER, Some(token)));
+        self.lingerers.begin(self.now, token);
         self.queue_reader(token);
     }
 
     fn release(&mut self, token: Token, reason: Reason) {
         let Some(link) = self.links.remove(token) else { return };
+        self.lingerers.forget(token);
         if reason.is_abrupt() {
             self.stack.abort(link.stream);
         } else {

@@ -7,6 +7,7 @@
 mod accepting;
 mod batch;
 mod closing;
+mod lingering;
 mod link;
 mod reading;
 mod stack;
@@ -17,9 +18,7 @@ use std::io;
 use std::time::Duration;
 
 pub use accepting::{ACCEPTS_PER_TURN, RETRY_AFTER};
-pub use batch::{
-    LOG_ENOUGH_BYTES, PEERS_PER_LOOK, READ_ENOUGH_BYTES, READ_ROUNDS_TIME, SEGMENT_BYTES, SEGMENTS_MOST,
-};
+pub use batch::{LOG_ENOUGH_BYTES, PEERS_PER_LOOK, READ_ENOUGH_BYTES, SEGMENT_BYTES};
 pub use stack::{Readiness, Stack};
 
 use crate::protocol::{Protocol, Token};
@@ -27,6 +26,7 @@ use crate::relay::{Event, Reason, Relay};
 use crate::time::Instant;
 use accepting::Accepting;
 use batch::Batch;
+use lingering::Lingerers;
 use link::{Links, Mode};
 
 /// Bytes read from one peer at a time, and the one buffer they are read into.
@@ -50,7 +50,7 @@ pub struct Server<S: Stack, P> {
     /// Who is to be closed at the end of the turn, and why.
     leavers: Vec<(Token, Reason)>,
     /// Who was shut down, by the time it is closed: LINGER is the same for all. Nobody where it is closed already.
-    lingerers: VecDeque<(Instant, Option<Token>)>,
+    lingerers: Lingerers,
     accepting: Accepting,
     scratch: Box<[u8]>,
     /// What has been read in this turn.
@@ -71,7 +71,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
             readers: VecDeque::new(),
             writers: Vec::new(),
             leavers: Vec::new(),
-            lingerers: VecDeque::new(),
+            lingerers: Lingerers::default(),
             accepting: Accepting::default(),
             scratch: vec![0; READ_BYTES].into(),
             batch: Batch::new(),
@@ -137,8 +137,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         if has_work || self.has_news || self.accepting.is_due(self.now) {
             return Some(Instant::START);
         }
-        let lingering = self.lingerers.front().map(|&(when, _)| when);
-        let wishes = [until, self.relay.next_deadline(), lingering, self.accepting.retry_at()];
+        let wishes = [until, self.relay.next_deadline(), self.lingerers.next(), self.accepting.retry_at()];
         wishes.into_iter().flatten().min()
     }
 

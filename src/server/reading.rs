@@ -5,7 +5,7 @@ use std::io;
 use super::link::Mode;
 use super::{READ_BYTES, Server, Stack};
 use crate::protocol::{Protocol, Token};
-use crate::relay::Reason;
+use crate::relay::{Arriving, Reason};
 use crate::time::Instant;
 
 impl<S: Stack, P: Protocol> Server<S, P> {
@@ -50,7 +50,10 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         if allowed == 0 {
             return; // the relay says Read when it wants it again
         }
-        let room = self.batch.room(self.relay.log_len(), self.relay.begun(token));
+        let room = match self.relay.arriving(token) {
+            Arriving::Short { begun } => self.batch.room(self.relay.log_len(), begun),
+            Arriving::Long { lacks } => lacks,
+        };
         if room == 0 {
             link.is_queued_reader = true;
             return self.readers.push_front(token);

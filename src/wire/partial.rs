@@ -28,16 +28,16 @@ pub(super) struct Window {
 #[derive(Debug)]
 pub(super) struct Collected {
     header: Header,
-    /// Full segments. All of one size, so that what one frame gives back fits the next whatever its length:
+    /// Full blocks. All of one size, so that what one frame gives back fits the next whatever its length:
     /// buffers that grow to megabytes in odd sizes leave an allocator with holes it cannot fill.
     full: Vec<Vec<u8>>,
-    /// The segment being filled.
+    /// The block being filled.
     bytes: Vec<u8>,
     hasher: Hasher,
 }
 
-/// Bytes of a segment.
-const SEGMENT: usize = 64 * 1024;
+/// Bytes of a block.
+const BLOCK: usize = 64 * 1024;
 
 impl Partial {
     /// Bytes allocated.
@@ -84,10 +84,10 @@ impl Collected {
     /// Takes what the input has of the payload; true once it is whole.
     pub fn take(&mut self, input: &mut &[u8]) -> bool {
         while self.lacks() > 0 && !input.is_empty() {
-            if self.bytes.len() == SEGMENT {
+            if self.bytes.len() == BLOCK {
                 self.full.push(std::mem::take(&mut self.bytes));
             }
-            let room = SEGMENT - self.bytes.len();
+            let room = BLOCK - self.bytes.len();
             let here = &input[..room.min(self.lacks()).min(input.len())];
             self.make_room(here.len());
             self.bytes.extend_from_slice(here);
@@ -104,8 +104,8 @@ impl Collected {
 
     /// Bytes allocated beside itself.
     fn memory(&self) -> usize {
-        let segments = self.full.len() * SEGMENT + self.full.capacity() * size_of::<Vec<u8>>();
-        segments + self.bytes.capacity()
+        let blocks = self.full.len() * BLOCK + self.full.capacity() * size_of::<Vec<u8>>();
+        blocks + self.bytes.capacity()
     }
 
     /// The whole frame, in one piece, and what its payload's checksum is.
@@ -122,17 +122,17 @@ impl Collected {
 
     /// Bytes that have come, header and all.
     pub fn len(&self) -> usize {
-        self.full.len() * SEGMENT + self.bytes.len()
+        self.full.len() * BLOCK + self.bytes.len()
     }
 
-    /// Doubles as bytes arrive, up to a segment and never past the frame's own length: a claim costs the
+    /// Doubles as bytes arrive, up to a block and never past the frame's own length: a claim costs the
     /// sender its bytes.
     fn make_room(&mut self, count: usize) {
         let needed = self.bytes.len() + count;
         if needed > self.bytes.capacity() {
-            let most = SEGMENT.min(self.bytes.len() + self.lacks());
+            let most = BLOCK.min(self.bytes.len() + self.lacks());
             let doubled = (2 * self.bytes.capacity()).min(most);
-            // beyond the first segment the sender has shown that it means it
+            // beyond the first block the sender has shown that it means it
             let grown = if self.full.is_empty() { needed.max(doubled) } else { most };
             self.bytes.reserve_exact(grown - self.bytes.len());
         }
@@ -161,12 +161,12 @@ mod tests {
                 full + list + collected.bytes.capacity(),
                 "behind a piece of {piece}"
             );
-            assert!(collected.full.iter().chain([&collected.bytes]).all(|part| part.capacity() <= SEGMENT));
+            assert!(collected.full.iter().chain([&collected.bytes]).all(|part| part.capacity() <= BLOCK));
         }
     }
 
     #[test]
-    fn a_buffer_doubles_up_to_a_segment_and_the_last_one_is_of_exact_size() {
+    fn a_buffer_doubles_up_to_a_block_and_the_last_one_is_of_exact_size() {
         let mut collected = begun(200_000);
         let (mut capacity, mut growths) = (collected.bytes.capacity(), 0);
         for came in 1..=200_000 {
@@ -177,6 +177,6 @@ mod tests {
             assert!(!is_first || capacity < 2 * (Header::LEN + came), "{capacity} for {came}");
         }
         assert_eq!(growths, 12 + 1, "from 24 bytes to 64 KiB, and once more for what is left at the end");
-        assert_eq!(capacity, Header::LEN + 200_000 - 3 * SEGMENT);
+        assert_eq!(capacity, Header::LEN + 200_000 - 3 * BLOCK);
     }
 }

@@ -358,8 +358,8 @@ fn the_worst_case_memory_adds_up() {
     let figures: Vec<f64> =
         line.split([' ', '(', ')', ';']).filter_map(|word| word.strip_suffix("MB")?.parse().ok()).collect();
     let [total, peers, retained, fixed] = figures[..] else { panic!("{line}") };
-    assert!(line.contains("peers 10000 x 256 B"), "{line}");
-    assert_eq!((peers, retained), (2.6, 100.0), "{line}");
+    assert!(line.contains("peers 10000 x 320 B"), "{line}");
+    assert_eq!((peers, retained), (3.2, 100.0), "{line}");
     assert!((total - (peers + retained + fixed)).abs() < 1.0, "{line}");
 }
 

@@ -63,6 +63,8 @@ pub struct Counts {
     pub aborted: usize,
     pub accept_calls: usize,
     pub waits: usize,
+    /// Reads that brought something.
+    pub reads: usize,
     /// Bytes read by the stack's user.
     pub read_bytes: usize,
     /// Bytes written by the stack's user.
@@ -87,6 +89,8 @@ struct World {
     read_at_most: Option<usize>,
     write_at_most: Option<usize>,
     last_port: u16,
+    /// How long it takes to say what is ready.
+    wait_takes: Duration,
     /// What an end sends at which wait.
     later: Vec<(usize, usize, Vec<u8>)>,
     counts: Counts,
@@ -199,6 +203,11 @@ impl MemoryNet {
     /// Room between the ends of connections made from now on.
     pub fn set_pipe(&self, bytes: usize) {
         self.world().pipe_bytes = Some(bytes);
+    }
+
+    /// Every wait takes so long, also one that finds something.
+    pub fn set_wait_takes(&self, span: Duration) {
+        self.world().wait_takes = span;
     }
 
     /// No read and no write of the stack's moves more than this.
@@ -317,6 +326,7 @@ impl Stack for MemoryStack {
     fn wait(&mut self, ready: &mut Vec<Readiness>, until: Option<Instant>) -> io::Result<Instant> {
         let mut world = self.0.world();
         world.counts.waits += 1;
+        world.now += world.wait_takes.as_micros() as u64;
         world.send_what_is_due();
         let before = ready.len();
         world.say_what_is_ready(ready);
@@ -502,6 +512,7 @@ impl World {
         if let Some(told) = end.told() {
             told.is_readable |= is_short && !told.is_silent;
         }
+        self.counts.reads += 1;
         self.counts.read_bytes += len;
         self.made_room(at);
         Ok(len)

@@ -1,5 +1,7 @@
 //! How a connection ends in order: EOF and our own shutdown. Knows no offence.
 
+use std::time::Duration;
+
 use peer_relay::relay::{Limits, Reason, Undelivered};
 
 use crate::room::{Room, Take, frame, limits, micros, secs, tx};
@@ -27,6 +29,34 @@ fn whoever_ended_in_a_turn_gets_what_was_accepted_before_and_nothing_after() {
     assert_eq!(room.got(peers[1]), tx(1));
     assert_eq!(room.gone(peers[1]), Some(Reason::Eof));
     assert_eq!(room.got(peers[2]), [tx(1), tx(2), tx(3)].concat());
+}
+
+/// A turn reads for a while, and its clock goes on meanwhile.
+#[test]
+fn without_any_drain_time_whoever_ends_gets_what_it_is_due_of_that_turn() {
+    let mut room = Room::new(Limits { drain: Duration::ZERO, ..limits() });
+    let peers = room.join_many(2);
+    room.send(peers[1], &frame("ping", b"12345678"));
+    room.send(peers[0], &tx(1));
+    room.end(peers[1]);
+    room.now = room.now + micros(500);
+    room.relay.expired(room.now);
+    room.turn();
+    assert_eq!(room.got(peers[1]), [frame("pong", b"12345678"), tx(1)].concat());
+    assert_eq!(room.gone(peers[1]), Some(Reason::Eof));
+}
+
+#[test]
+fn without_any_drain_time_whoever_ends_and_takes_nothing_is_gone_in_the_next_turn() {
+    let mut room = Room::new(Limits { drain: Duration::ZERO, ..limits() });
+    let peers = room.join_many(2);
+    room.takes(peers[1], Take::Nothing);
+    room.say(peers[0], &tx(1));
+    room.end(peers[1]);
+    room.turn();
+    assert!(room.is_here(peers[1]));
+    room.pass(micros(1));
+    assert_eq!(room.gone(peers[1]), Some(Reason::Drain));
 }
 
 #[test]
