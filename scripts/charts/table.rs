@@ -10,7 +10,7 @@ const NOTHING: &str = "–";
 const CAPTION: &str = "Deliveries per second of the server's CPU; p50 and p99 of the time from when a message was due \
                        until it was delivered to each of 100; memory by which each of 10,000 idle peers makes a server grow. \
                        Where it says (tester), the tester itself sent so late that this is more than half of the figure, \
-                       which is compared with nothing. The last column says how many times as good peer-relay is as the \
+                       and the row is left without a ratio. The last column says how many times as good peer-relay is as the \
                        best of the others: above 1 it is better.";
 /// What the last column is.
 const RATIO: &str = "peer-relay / best of the others";
