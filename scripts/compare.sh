@@ -3,8 +3,8 @@
 # CPU, from 10 to 10,000 receivers and from 32 B to 256 KiB, latency, and memory of an idle peer. Prints a Markdown table
 # and draws a bar chart, into target/compare/compare.svg or the file given. Whatever is not installed is left out. With
 # two CPUs the server has one and the tester the other. Every delivery is compared with what was sent; ends with 0
-# when all servers started and none of the relay's deliveries was missing or wrong. Whatever it starts it ends, unless
-# it is itself ended by SIGKILL.
+# when all servers started and all of the relay's runs went well. Whatever it starts it ends, unless it is itself ended
+# by another signal than INT, TERM or HUP.
 #
 #   scripts/compare.sh [SVG]      everything, less than 10 minutes
 #   CELLS="to-100 chat" SERVERS="peer-relay redis" REPS=1 DURATION=500ms scripts/compare.sh      some of it

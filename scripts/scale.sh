@@ -1,10 +1,11 @@
 #!/bin/sh
 # What a delivery and an idle peer cost the relay, from 10 peers to as many as the descriptor limit allows (ulimit -n):
-# CPU time of a delivery, how much of it is the kernel's, and by how much the relay's own memory grows for each peer.
+# CPU time of a delivery, how much of it is the kernel's, and from 1,000 peers on by how much the relay's own memory
+# grows for each: fewer take less than the steps in which it grows.
 # Prints a Markdown table and draws two curves, into target/scale/scale.svg or the file given. The kernel's part is
 # known from a clock that ticks a hundred times a second: runs that are short, or on a machine that is busy with other
-# things, leave it open. Ends with 0 when every delivery was right. Its relays are ended, unless it is itself ended by
-# SIGKILL.
+# things, leave it open. Ends with 0 when every delivery was right; a run that fails leaves its figures to the others.
+# Its relays are ended, unless it is itself ended by another signal than INT, TERM or HUP.
 #
 #   scripts/scale.sh [SVG]        everything, about 5 minutes
 #   PEERS="10 1000" REPS=1 DURATION=1s scripts/scale.sh     some of it

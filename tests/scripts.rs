@@ -2,27 +2,23 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+#[path = "common/example.rs"]
+mod example;
 #[path = "../scripts/crowd/ledger.rs"]
 mod ledger;
 
+use example::example;
 use ledger::{Account, Ledger};
 
-/// The crowd as cargo has built it beside the tests. It is not there when this test alone is asked for.
-fn crowd() -> Option<Command> {
-    let relay = Path::new(env!("CARGO_BIN_EXE_peer-relay"));
-    let program: PathBuf = relay.parent().unwrap().join("examples/crowd");
-    if program.is_file() {
-        return Some(Command::new(program));
-    }
-    println!("skipped: {} is not built (cargo build --examples)", program.display());
-    None
+fn crowd() -> Command {
+    Command::new(example("crowd"))
 }
 
-fn run(args: &[&str]) -> Option<Output> {
-    crowd().map(|mut crowd| crowd.args(args).output().unwrap())
+fn run(args: &[&str]) -> Output {
+    crowd().args(args).output().unwrap()
 }
 
 /// Ended well: what it said.
@@ -36,8 +32,7 @@ fn text(output: &Output) -> String {
 
 #[test]
 fn a_short_soak_holds() {
-    let Some(output) = run(&["soak", "3"]) else { return };
-    let text = text(&output);
+    let text = text(&run(&["soak", "3"]));
     assert!(text.contains(" 0 missing, 0 twice, 0 wrong, 0 out of order; 0 peers cut off\n"), "{text}");
     assert!(text.contains(" closed-frame-timeout="), "the relay's last figures: {text}");
     assert!(text.ends_with("soak: all of it holds\n"), "{text}");
@@ -45,8 +40,7 @@ fn a_short_soak_holds() {
 
 #[test]
 fn a_storm_of_two_hundred_loses_nobody() {
-    let Some(output) = run(&["storm", "200"]) else { return };
-    let text = text(&output);
+    let text = text(&run(&["storm", "200"]));
     for when in ["at first", "after SIGKILL", "after SIGTERM"] {
         let row = text.lines().find(|line| line.starts_with(when)).unwrap_or_else(|| panic!("{text}"));
         let columns: Vec<&str> = row.split_whitespace().rev().take(2).collect();
@@ -57,9 +51,8 @@ fn a_storm_of_two_hundred_loses_nobody() {
 
 #[test]
 fn whoever_stops_the_crowd_stops_its_relay() {
-    let Some(mut crowd) = crowd() else { return };
     let mut crowd =
-        crowd.args(["soak", "600"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        crowd().args(["soak", "600"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = String::new();
     BufReader::new(crowd.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
     assert!(first.starts_with("soak: 600 s"), "{first}"); // the relay runs
@@ -80,7 +73,7 @@ fn child_of(parent: &Child) -> String {
 #[test]
 fn words_that_make_no_sense_are_said_so() {
     for args in [&["soak"][..], &["soak", "0"], &["storm", "1"], &["storm", "many"], &["fair", "1"]] {
-        let Some(output) = run(args) else { return };
+        let output = run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(output.stderr.starts_with(b"error: "), "{args:?}");
     }

@@ -46,7 +46,8 @@ fn sections(book: &Book) -> Vec<Section> {
     let sections = [
         Section { caption: "Deliveries per second of the server's CPU", columns: deliveries },
         Section {
-            caption: "Latency to 100, and memory of a peer: half as much is twice as good",
+            caption: "Latency to 100, and memory of a peer: half as much is twice as good; (tester): \
+                      mostly the tester's own, not compared",
             columns: rest,
         },
     ];
@@ -69,8 +70,8 @@ fn colour(kind: Kind) -> RGBColor {
 
 /// How many times as good as the yardstick.
 fn relative(book: &Book, column: &Column, kind: Kind) -> Option<f64> {
-    let (median, yardstick) = (book.entry(column, kind).median?, book.yardstick(column)?);
-    Some(column.measure.times_as_good(median, yardstick))
+    let (own, yardstick) = (book.entry(column, kind).of_server()?, book.yardstick(column)?);
+    Some(column.measure.times_as_good(own, yardstick))
 }
 
 /// Where the axis ends.
@@ -177,17 +178,32 @@ impl Axis {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cells::CELLS;
+    use super::super::cells::{CELLS, Figure};
     use super::super::paper::tests::is_well_formed;
     use super::super::tester::Miss;
     use super::*;
+
+    fn ok(value: f64) -> Result<Figure, Miss> {
+        Ok(Figure::of_server(value))
+    }
+
+    #[test]
+    fn a_figure_that_is_the_testers_has_no_bar() {
+        let mut book = Book::of(&CELLS[10..11], &[Kind::Relay, Kind::Redis]);
+        let column = book.columns[0];
+        book.enter(&column, Kind::Relay, Ok(Figure { value: 300.0, testers: 299.0 }));
+        book.enter(&column, Kind::Redis, ok(500.0));
+        assert_eq!(relative(&book, &column, Kind::Relay), None);
+        let svg = svg(&book, "").unwrap();
+        assert!(svg.contains("300 µs (tester)") && svg.contains("500 µs\n"), "{svg}");
+    }
 
     #[test]
     fn every_figure_and_every_miss_is_in_the_chart() {
         let mut book = Book::of(&CELLS, &Kind::ALL);
         let column = book.columns[0];
-        book.enter(&column, Kind::Relay, Ok(2_000_000.0));
-        book.enter(&column, Kind::Redis, Ok(1_000_000.0));
+        book.enter(&column, Kind::Relay, ok(2_000_000.0));
+        book.enter(&column, Kind::Redis, ok(1_000_000.0));
         book.enter(&column, Kind::Nats, Err(Miss::CutOff));
         let svg = svg(&book, "today, here & now").unwrap();
         assert!(is_well_formed(&svg), "{svg}");
@@ -201,8 +217,8 @@ mod tests {
     fn a_bar_that_would_dwarf_the_others_is_cut_and_says_so() {
         let mut book = Book::of(&CELLS[..1], &[Kind::Relay, Kind::Redis]);
         let column = book.columns[0];
-        book.enter(&column, Kind::Relay, Ok(5_000_000.0));
-        book.enter(&column, Kind::Redis, Ok(100_000.0));
+        book.enter(&column, Kind::Relay, ok(5_000_000.0));
+        book.enter(&column, Kind::Redis, ok(100_000.0));
         let svg = svg(&book, "").unwrap();
         assert!(svg.contains("5.00 M, 50.0 ×"), "{svg}");
         assert_eq!(longest(&book), LONGEST);
@@ -212,7 +228,7 @@ mod tests {
     fn alone_the_relay_has_bars_too() {
         let mut book = Book::of(&CELLS[..1], &[Kind::Relay]);
         let column = book.columns[0];
-        book.enter(&column, Kind::Relay, Ok(5_000_000.0));
+        book.enter(&column, Kind::Relay, ok(5_000_000.0));
         let svg = svg(&book, "").unwrap();
         assert!(is_well_formed(&svg) && svg.contains("5.00 M"), "{svg}");
     }

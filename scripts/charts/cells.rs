@@ -47,14 +47,36 @@ pub enum Measure {
     PeerBytes,
 }
 
+/// What a run says in a column, or several do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    pub value: f64,
+    /// What the tester itself has added to it, in the same unit.
+    pub testers: f64,
+}
+
+impl Figure {
+    /// To which the tester adds nothing.
+    pub fn of_server(value: f64) -> Self {
+        Self { value, testers: 0.0 }
+    }
+
+    /// Whether it says more of the tester than of the server: then it is compared with nothing.
+    pub fn is_testers(self) -> bool {
+        self.testers > self.value / 2.0
+    }
+}
+
 impl Measure {
     /// As it stands in a table.
-    pub fn text(self, value: f64) -> String {
-        match self {
+    pub fn text(self, figure: Figure) -> String {
+        let value = figure.value;
+        let text = match self {
             Self::PerCpuSecond => numbers::short(value),
             Self::P50 | Self::P99 => numbers::micros(value),
             Self::PeerBytes => numbers::bytes(value),
-        }
+        };
+        if figure.is_testers() { format!("{text} (tester)") } else { text }
     }
 
     /// How many times as good one is as the other: above 1, it is better. Less than one of its unit is not measured,
@@ -125,6 +147,13 @@ mod tests {
             assert_eq!(measure.times_as_good(100.0, 200.0), 2.0);
         }
         assert_eq!(Measure::PeerBytes.times_as_good(0.0, 200.0), 200.0);
+    }
+
+    #[test]
+    fn a_figure_of_which_more_than_half_is_the_testers_is_marked() {
+        for (testers, text) in [(0.0, "800 µs"), (400.0, "800 µs"), (401.0, "800 µs (tester)")] {
+            assert_eq!(Measure::P99.text(Figure { value: 800.0, testers }), text);
+        }
     }
 
     #[test]

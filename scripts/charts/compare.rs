@@ -1,14 +1,15 @@
 //! The comparison: every server does every cell, again and again in turn. Knows what a cell asks of `load`.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::book::Book;
-use super::cells::{CELLS, Cell, Column, Measure, Pace};
+use super::cells::{CELLS, Cell, Column, Figure, Measure, Pace};
 use super::numbers::{grouped, seconds};
 use super::servers::{Kind, Program};
-use super::tester::{Figures, Miss, Run, WARMUP};
+use super::tester::{Figures, Latency, Miss, Run, WARMUP};
 use super::{Failure, bars, files, knobs, machine, note, table};
 
 /// Where everything goes but the picture.
@@ -32,11 +33,11 @@ pub fn run(svg: PathBuf) -> Result<(), Failure> {
     files::check_writable(&svg)?;
     let kinds: Vec<Kind> = plan.programs.iter().map(|program| program.kind).collect();
     let mut book = Book::of(&plan.cells, &kinds);
-    let mut failures = 0;
+    let mut failures = Failures::default();
     for repetition in 1..=plan.repetitions {
         for cell in &plan.cells {
             for program in &plan.programs {
-                failures += plan.measure(repetition, cell, program, &mut book);
+                failures.extend(plan.measure(repetition, cell, program, &mut book));
             }
         }
     }
@@ -47,13 +48,28 @@ pub fn run(svg: PathBuf) -> Result<(), Failure> {
         .map_err(|error| format!("cannot write to stdout: {error}"))?;
     files::write(&svg, &bars::svg(&book, &under)?)?;
     note(&format!("the chart is {}, figures and logs are in {DIRECTORY}", svg.display()));
-    match failures {
-        0 => Ok(()),
-        1 => Err("in one run a delivery was missing or wrong, or a server did not start".to_string().into()),
-        _ => {
-            Err(format!("in {failures} runs a delivery was missing or wrong, or a server did not start")
-                .into())
-        }
+    failures.line().map_or(Ok(()), |line| Err(line.into()))
+}
+
+/// What did not hold, and how often.
+#[derive(Debug, Default)]
+struct Failures(BTreeMap<(Kind, Miss), usize>);
+
+impl Extend<(Kind, Miss)> for Failures {
+    fn extend<I: IntoIterator<Item = (Kind, Miss)>>(&mut self, failures: I) {
+        failures.into_iter().for_each(|failure| *self.0.entry(failure).or_default() += 1);
+    }
+}
+
+impl Failures {
+    /// As in `peer-relay: cut off, in 2 runs; redis: no start, in 1 run`, if there are any.
+    fn line(&self) -> Option<String> {
+        let each = self.0.iter().map(|((kind, miss), count)| {
+            let plural = if *count == 1 { "" } else { "s" };
+            format!("{}: {miss}, in {count} run{plural}", kind.name())
+        });
+        let all: Vec<String> = each.collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 }
 
@@ -78,8 +94,14 @@ impl Plan {
         Ok(Self { cells: within_descriptors(cells)?, programs, repetitions, duration })
     }
 
-    /// One run. Says how many failures that is: where others cut somebody off, that is a figure of theirs.
-    fn measure(&self, repetition: u32, cell: &Cell, program: &Program, book: &mut Book) -> usize {
+    /// One run. Says whether that is a failure: where others cut somebody off, that is a figure of theirs.
+    fn measure(
+        &self,
+        repetition: u32,
+        cell: &Cell,
+        program: &Program,
+        book: &mut Book,
+    ) -> Option<(Kind, Miss)> {
         let kind = program.kind;
         let name = format!("{}-{}-{repetition}", cell.name, kind.name());
         let outcome = self.try_to_measure(&name, cell, program);
@@ -89,7 +111,7 @@ impl Plan {
                 Ok(done) => done.figure(column),
                 Err(miss) => Err(*miss),
             };
-            said.push(figure.map_or_else(|miss| miss.to_string(), |value| column.measure.text(value)));
+            said.push(figure.map_or_else(|miss| miss.to_string(), |figure| column.measure.text(figure)));
             book.enter(column, kind, figure);
         }
         let titles: Vec<&str> = cell.columns.iter().map(|column| column.title).collect();
@@ -100,10 +122,8 @@ impl Plan {
             titles.join(", "),
             said.join(", ")
         ));
-        usize::from(match outcome {
-            Ok(_) => false,
-            Err(miss) => kind == Kind::Relay || miss == Miss::NoServer,
-        })
+        let is_failure = |miss: &Miss| kind == Kind::Relay || *miss == Miss::NoServer;
+        outcome.err().filter(is_failure).map(|miss| (kind, miss))
     }
 
     fn try_to_measure(&self, name: &str, cell: &Cell, program: &Program) -> Result<Done, Miss> {
@@ -169,18 +189,26 @@ struct Done {
 }
 
 impl Done {
-    fn figure(&self, column: &Column) -> Result<f64, Miss> {
+    fn figure(&self, column: &Column) -> Result<Figure, Miss> {
         let used = self.figures.relay.as_ref();
-        let latency = self.figures.latency_us.as_ref();
         let figure = match column.measure {
-            Measure::PerCpuSecond => used.and_then(|used| used.deliveries_per_cpu_s),
-            Measure::P50 => latency.map(|latency| latency.p50 as f64),
-            Measure::P99 => latency.map(|latency| latency.p99 as f64),
-            Measure::PeerBytes => {
-                used.map(|used| (used.rss_bytes as f64 - self.empty as f64) / f64::from(self.receivers))
-            }
+            Measure::PerCpuSecond => used.and_then(|used| used.deliveries_per_cpu_s).map(Figure::of_server),
+            Measure::P50 => self.latency(|latency| latency.p50),
+            Measure::P99 => self.latency(|latency| latency.p99),
+            Measure::PeerBytes => used.map(|used| {
+                Figure::of_server((used.rss_bytes as f64 - self.empty as f64) / f64::from(self.receivers))
+            }),
         };
         figure.ok_or(Miss::NoRun)
+    }
+
+    /// What of it is the tester's is told where a schedule was to be kept.
+    fn latency(&self, percentile: fn(&Latency) -> u64) -> Option<Figure> {
+        let (all, late) = (self.figures.latency_us.as_ref()?, self.figures.lateness_us.as_ref());
+        Some(Figure {
+            value: percentile(all) as f64,
+            testers: late.map_or(0.0, |late| percentile(late) as f64),
+        })
     }
 }
 
@@ -200,4 +228,33 @@ fn within_descriptors(cells: Vec<Cell>) -> Result<Vec<Cell>, Failure> {
         return Err(Failure::from(format!("no cell is left: {limit} descriptors are too few")));
     }
     Ok(within)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_of_a_latency_is_the_testers_is_read_beside_it() {
+        let json = r#"{"joined_s":0.1,"measured_s":2.0,"total":{"cut_off":0},"relay":null,
+            "latency_us":{"p50":400,"p99":8000},"lateness_us":{"p50":50,"p99":7000}}"#;
+        let done = Done { figures: serde_json::from_str(json).unwrap(), empty: 0, receivers: 100 };
+        let of = |measure| done.figure(&Column { title: "it", measure });
+        assert_eq!(of(Measure::P50), Ok(Figure { value: 400.0, testers: 50.0 }));
+        assert_eq!(of(Measure::P99), Ok(Figure { value: 8000.0, testers: 7000.0 }));
+        assert_eq!(of(Measure::PerCpuSecond), Err(Miss::NoRun));
+    }
+
+    #[test]
+    fn failures_are_told_by_name() {
+        let mut failures = Failures::default();
+        assert_eq!(failures.line(), None);
+        failures.extend([
+            (Kind::Redis, Miss::NoServer),
+            (Kind::Relay, Miss::CutOff),
+            (Kind::Relay, Miss::CutOff),
+        ]);
+        let line = "peer-relay: cut off, in 2 runs; redis: no start, in 1 run";
+        assert_eq!(failures.line().as_deref(), Some(line));
+    }
 }

@@ -129,6 +129,7 @@ mod tests {
     fn a_single_point_is_a_picture_too() {
         let point =
             Point { peers: 10, cost: Some(1.5), ticks: Ticks { own: 10, kernel: 90 }, memory: Some(0.0) };
-        assert!(is_well_formed(&svg(&[point], "").unwrap()));
+        let unknown = Point { cost: None, memory: None, ..point };
+        assert!([point, unknown].iter().all(|point| is_well_formed(&svg(&[*point], "").unwrap())));
     }
 }

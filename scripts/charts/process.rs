@@ -3,11 +3,14 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, exit};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use super::{LOOK, note};
 
@@ -17,7 +20,7 @@ static RUNNING: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 /// A running process. Dropped, it is killed.
 #[derive(Debug)]
 pub struct Process {
-    pid: u32,
+    pid: Pid,
 }
 
 impl Process {
@@ -27,21 +30,22 @@ impl Process {
         let child = command
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", command.get_program().display()))?;
-        let pid = child.id();
+        let pid = Pid::from_child(&child);
         running.push(child);
         Ok(Self { pid })
     }
 
     /// Its number, which nobody else gets before it is dropped.
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.pid.as_raw_pid().unsigned_abs()
     }
 
-    /// How it ended, if it has.
+    /// How it ended, if it has. It stays in the kernel's table, or its number could be somebody else's by the time that
+    /// we look at it.
     pub fn ended(&self) -> Option<ExitStatus> {
-        let mut running = running();
-        let child = running.iter_mut().find(|child| child.id() == self.pid);
-        child.and_then(|child| child.try_wait().ok()).flatten()
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let seen = waitid(WaitId::Pid(self.pid), options).ok().flatten();
+        seen.map(|status| exit_status(&status))
     }
 
     /// Waits for its end for so long, and does something each time it looks.
@@ -61,7 +65,7 @@ impl Process {
         let status = self.read("status")?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kibibytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kibibytes.map(|number| number * 1024).ok_or_else(|| format!("process {} has ended", self.pid))
+        kibibytes.map(|number| number * 1024).ok_or_else(|| format!("process {} has ended", self.pid()))
     }
 
     /// Ticks of CPU time: its own, and the kernel's for it.
@@ -70,7 +74,7 @@ impl Process {
         // the name, in brackets, may hold anything; behind it stand the state, and ten fields before these
         let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let mut fields = fields.split_whitespace().skip(11).map_while(|field| field.parse().ok());
-        fields.next().zip(fields.next()).ok_or_else(|| format!("process {}: cannot read stat", self.pid))
+        fields.next().zip(fields.next()).ok_or_else(|| format!("process {}: cannot read stat", self.pid()))
     }
 
     /// Descriptors open.
@@ -89,7 +93,7 @@ impl Process {
     }
 
     fn directory(&self) -> PathBuf {
-        Path::new("/proc").join(self.pid.to_string())
+        Path::new("/proc").join(self.pid().to_string())
     }
 
     fn read(&self, name: &str) -> Result<String, String> {
@@ -97,17 +101,23 @@ impl Process {
     }
 
     fn unknown(&self, error: &std::io::Error) -> String {
-        format!("cannot look at process {}: {error}", self.pid)
+        format!("cannot look at process {}: {error}", self.pid())
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         let mut running = running();
-        if let Some(at) = running.iter().position(|child| child.id() == self.pid) {
+        if let Some(at) = running.iter().position(|child| Pid::from_child(child) == self.pid) {
             end(&mut running.swap_remove(at));
         }
     }
+}
+
+/// The same as the standard library says it: a code in the upper byte, or a signal below it.
+fn exit_status(status: &WaitIdStatus) -> ExitStatus {
+    let code = status.exit_status().map(|code| code << 8);
+    ExitStatus::from_raw(code.or(status.terminating_signal()).unwrap_or_default())
 }
 
 /// Ends everything, and this program, from whatever thread.
@@ -191,5 +201,17 @@ mod tests {
         assert_eq!(short.wait(super::super::PATIENCE, || ()).and_then(|status| status.code()), Some(3));
         let long = sleeper();
         assert!(long.wait(Duration::ZERO, || ()).is_none());
+    }
+
+    #[test]
+    fn the_number_of_a_process_is_nobody_elses_before_it_is_dropped() {
+        let process = Process::start(Command::new("sh").args(["-c", "kill -KILL $$"])).unwrap();
+        let status = process.wait(super::super::PATIENCE, || ()).unwrap();
+        assert_eq!((status.code(), status.signal()), (None, Some(9)));
+        assert_eq!(process.ended(), Some(status), "and again");
+        let directory = process.directory();
+        assert!(directory.exists());
+        drop(process);
+        assert!(!directory.exists());
     }
 }

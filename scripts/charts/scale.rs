@@ -23,6 +23,9 @@ const PEERS_MOST: u64 = 65_536;
 const STEPS: [u32; 7] = [10, 30, 100, 300, 1_000, 3_000, 10_000];
 /// How many come and go before memory is read for the first time: whatever is touched once has been.
 const FIRST: u32 = 4;
+/// Fewest whose memory is told: fewer take less than the steps in which a process grows, which are pages of 4 KiB, and
+/// 132 KiB at a time of its heap.
+const MEMORY_FROM: u32 = 1_000;
 /// Messages under way.
 const WINDOW: u32 = 1;
 /// What is left out of the measured time on both sides, when the kernel's share is taken.
@@ -36,7 +39,7 @@ pub struct Point {
     pub cost: Option<f64>,
     /// CPU time by whose code ran.
     pub ticks: Ticks,
-    /// Bytes of the relay's own for an idle peer.
+    /// Bytes of the relay's own for an idle peer, where there are [`MEMORY_FROM`] of them.
     pub memory: Option<f64>,
 }
 
@@ -75,14 +78,7 @@ pub fn run(svg: PathBuf) -> Result<(), Failure> {
     files::check_writable(&svg)?;
     let program = Program::find(Kind::Relay, Path::new(DIRECTORY))?;
     let program = program.ok_or_else(|| "peer-relay is not there".to_string())?;
-    let mut looks = Vec::new();
-    for repetition in 1..=repetitions {
-        for &peers in &steps {
-            let point = look(&program, &format!("{peers}-{repetition}"), peers, duration)?;
-            note(&format!("{repetition}/{repetitions}  {}", row(&point).join("  ")));
-            looks.push(point);
-        }
-    }
+    let (looks, failed) = look_at_all(&program, &steps, repetitions, duration);
     let points: Vec<Point> = steps.iter().map(|&peers| Point::median(&looks, peers)).collect();
     let conditions = conditions(&program.version, repetitions, duration);
     let text = format!("{conditions}\n\n{}", markdown(&points));
@@ -91,7 +87,13 @@ pub fn run(svg: PathBuf) -> Result<(), Failure> {
         .map_err(|error| format!("cannot write to stdout: {error}"))?;
     files::write(&svg, &curves::svg(&points, &conditions)?)?;
     note(&format!("the picture is {}, figures and logs are in {DIRECTORY}", svg.display()));
-    Ok(())
+    match failed.first() {
+        None => Ok(()),
+        Some(first) => {
+            let (count, all) = (failed.len(), failed.len() + looks.len());
+            Err(format!("{count} of {all} looks failed, the first: {first}").into())
+        }
+    }
 }
 
 /// Those that the descriptors allow, and as many as they allow.
@@ -105,10 +107,33 @@ fn conditions(version: &str, repetitions: u32, duration: Duration) -> String {
     format!("{}; peer-relay {version}; {runs} of {span}, one message of 250 B at a time", machine::line())
 }
 
+/// Each number of peers again and again in turn: what is known, and what has gone wrong.
+fn look_at_all(
+    program: &Program,
+    steps: &[u32],
+    repetitions: u32,
+    duration: Duration,
+) -> (Vec<Point>, Vec<String>) {
+    let (mut looks, mut failed) = (Vec::new(), Vec::new());
+    for repetition in 1..=repetitions {
+        for &peers in steps {
+            let found = look(program, &format!("{peers}-{repetition}"), peers, duration);
+            let found = found.map_err(|why| format!("{} peers: {why}", grouped(peers)));
+            let line = found.as_ref().map_or_else(String::clone, |point| row(point).join("  "));
+            note(&format!("{repetition}/{repetitions}  {line}"));
+            match found {
+                Ok(point) => looks.push(point),
+                Err(why) => failed.push(why),
+            }
+        }
+    }
+    (looks, failed)
+}
+
 /// A relay of its own: first its memory, then what a delivery costs.
 fn look(program: &Program, name: &str, peers: u32, duration: Duration) -> Result<Point, String> {
     let server = program.start(Path::new(DIRECTORY))?;
-    let memory = memory(&server, peers)?;
+    let memory = (peers >= MEMORY_FROM).then(|| memory(&server, peers)).transpose()?;
     let mut samples = Vec::new();
     let began = Instant::now();
     let options = format!("--peers {peers} --senders 1 --size 250 --window {WINDOW}");
@@ -125,15 +150,10 @@ fn look(program: &Program, name: &str, peers: u32, duration: Duration) -> Result
             samples.push(Sample { at: began.elapsed(), own, kernel });
         }
     });
-    let figures = figures.map_err(|miss| format!("{} peers: {miss}", grouped(peers)))?;
+    let figures = figures.map_err(|miss| miss.to_string())?;
     let (from, to) = measured(&figures);
     let rate = figures.relay.as_ref().and_then(|used| used.deliveries_per_cpu_s).filter(|rate| *rate > 0.0);
-    Ok(Point {
-        peers,
-        cost: rate.map(|rate| 1e6 / rate),
-        ticks: shares::between(&samples, from, to),
-        memory: Some(memory),
-    })
+    Ok(Point { peers, cost: rate.map(|rate| 1e6 / rate), ticks: shares::between(&samples, from, to), memory })
 }
 
 /// From when to when it was measured, since the tester was started.

@@ -3,13 +3,17 @@
 use super::book::{Book, Entry};
 use super::cells::Column;
 use super::numbers::digits;
-use super::servers::Kind;
 
 /// What stands where nothing is known.
 const NOTHING: &str = "–";
 /// What the figures are.
 const CAPTION: &str = "Deliveries per second of the server's CPU; p50 and p99 of the time from when a message was due \
-                       until it was delivered to each of 100; memory by which each of 10,000 idle peers makes a server grow:";
+                       until it was delivered to each of 100; memory by which each of 10,000 idle peers makes a server grow. \
+                       Where it says (tester), the tester itself sent so late that this is more than half of the figure, \
+                       and the row is left without a ratio. The last column says how many times as good peer-relay is as the \
+                       best of the others: above 1 it is better.";
+/// What the last column is.
+const RATIO: &str = "peer-relay / best of the others";
 
 /// A table; the first column is to the left, figures are to the right.
 pub fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
@@ -24,7 +28,7 @@ pub fn of_book(book: &Book) -> String {
     let ratios: Vec<Option<f64>> = book.columns.iter().map(|column| book.times_as_good(column)).collect();
     let is_compared = ratios.iter().any(Option::is_some);
     let names = book.kinds.iter().map(|kind| kind.name().to_string());
-    let last = is_compared.then(|| "peer-relay is better than the best of the others".to_string());
+    let last = is_compared.then(|| RATIO.to_string());
     let header: Vec<String> = [String::new()].into_iter().chain(names).chain(last).collect();
     let row = |(column, ratio): (&Column, &Option<f64>)| {
         let figures = book.kinds.iter().map(|kind| figure(column, &book.entry(column, *kind)));
@@ -48,7 +52,8 @@ pub fn figure(column: &Column, entry: &Entry) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cells::CELLS;
+    use super::super::cells::{CELLS, Figure};
+    use super::super::servers::Kind;
     use super::super::tester::Miss;
     use super::*;
 
@@ -56,16 +61,17 @@ mod tests {
     fn every_figure_has_a_row_and_every_server_a_column() {
         let mut book = Book::of(&[CELLS[0], CELLS[12]], &[Kind::Relay, Kind::Redis, Kind::Nats]);
         let (speed, memory) = (book.columns[0], book.columns[1]);
-        book.enter(&speed, Kind::Relay, Ok(2_400_000.0));
-        book.enter(&speed, Kind::Redis, Ok(800_000.0));
+        let ok = |value| Ok(Figure::of_server(value));
+        book.enter(&speed, Kind::Relay, ok(2_400_000.0));
+        book.enter(&speed, Kind::Redis, ok(800_000.0));
         book.enter(&speed, Kind::Redis, Err(Miss::CutOff));
         book.enter(&speed, Kind::Nats, Err(Miss::CutOff));
-        book.enter(&memory, Kind::Relay, Ok(500.0));
-        book.enter(&memory, Kind::Redis, Ok(20_480.0));
+        book.enter(&memory, Kind::Relay, ok(500.0));
+        book.enter(&memory, Kind::Redis, ok(20_480.0));
         let text = of_book(&book);
         assert_eq!(
             text.split_once("\n\n").unwrap().1,
-            "|  | peer-relay | redis | nats | peer-relay is better than the best of the others |\n\
+            "|  | peer-relay | redis | nats | peer-relay / best of the others |\n\
              |---|---:|---:|---:|---:|\n\
              | 250 B to 10 | 2.40 M | 800 k (1 of 2 cut off) | cut off | 3.00 × |\n\
              | an idle peer | 500 B | 20.0 KiB | – | 41.0 × |\n"
@@ -73,10 +79,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_the_testers_is_said_so_and_makes_no_ratio() {
+        let mut book = Book::of(&CELLS[10..11], &[Kind::Relay, Kind::Redis]);
+        let (half, most) = (book.columns[0], book.columns[1]);
+        for (kind, factor) in [(Kind::Relay, 1.0), (Kind::Redis, 2.0)] {
+            book.enter(&half, kind, Ok(Figure { value: 300.0 * factor, testers: 100.0 }));
+            book.enter(&most, kind, Ok(Figure { value: 8_000.0 * factor, testers: 8_000.0 }));
+        }
+        let text = of_book(&book);
+        assert!(
+            text.ends_with(
+                "| p50 at 1,000/s | 300 µs | 600 µs | 2.00 × |\n\
+                 | p99 at 1,000/s | 8.00 ms (tester) | 16.0 ms | – |\n"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("Where it says (tester), ") && text.contains("above 1 it is better."),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn alone_the_relay_is_compared_with_nobody() {
         let mut book = Book::of(&CELLS[..1], &[Kind::Relay]);
         let column = book.columns[0];
-        book.enter(&column, Kind::Relay, Ok(1000.0));
+        book.enter(&column, Kind::Relay, Ok(Figure::of_server(1000.0)));
         let text = of_book(&book);
         assert!(text.ends_with("|  | peer-relay |\n|---|---:|\n| 250 B to 10 | 1.00 k |\n"), "{text}");
     }

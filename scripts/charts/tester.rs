@@ -24,6 +24,8 @@ pub struct Figures {
     total: Sums,
     gave_up: Option<String>,
     pub latency_us: Option<Latency>,
+    /// Of an open loop: what of it is the tester's own.
+    pub lateness_us: Option<Latency>,
     pub relay: Option<Used>,
 }
 
@@ -46,7 +48,7 @@ pub struct Used {
 }
 
 /// Why there are no figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Miss {
     /// A receiver was disconnected.
     CutOff,
@@ -54,7 +56,9 @@ pub enum Miss {
     Wrong,
     /// The server did nothing for long, or the run did not end in time.
     Hung,
-    /// Not everybody came in.
+    /// The server said that it did not want something, or what none of its kind says.
+    Refused,
+    /// Not everybody came in, or somebody stopped it.
     NoRun,
     /// The server did not start.
     NoServer,
@@ -66,6 +70,7 @@ impl fmt::Display for Miss {
             Self::CutOff => "cut off",
             Self::Wrong => "lost some",
             Self::Hung => "hung",
+            Self::Refused => "error",
             Self::NoRun => "no run",
             Self::NoServer => "no start",
         })
@@ -103,6 +108,7 @@ impl Run<'_> {
         let json = self.file("json");
         let _ = std::fs::remove_file(&json); // an earlier run's: there may be none
         let mut command = servers::pinned(&servers::beside()?, Seat::Tester);
+        command.env_clear(); // as for the relay: what it is told here is all
         command.args(["load", "--connect", &format!("127.0.0.1:{}", server.port)]);
         command.args(["--protocol", self.kind.protocol()]);
         command.args(["--relay-pid", &server.process.pid().to_string()]);
@@ -147,11 +153,17 @@ fn judge(status: Option<ExitStatus>, json: &str) -> Result<Figures, Miss> {
     if status.success() {
         return Ok(figures);
     }
-    let was_silent = figures.gave_up.is_some_and(|why| why.starts_with("nothing came"));
-    Err(match figures.total.cut_off {
-        0 if was_silent => Miss::Hung,
-        0 => Miss::Wrong,
-        _ => Miss::CutOff,
+    let gave_up = |why: &str| figures.gave_up.as_deref().is_some_and(|said| said.starts_with(why));
+    Err(if gave_up("the server ") {
+        Miss::Refused // what else went wrong then did so because of that
+    } else if gave_up("stopped ") {
+        Miss::NoRun
+    } else if figures.total.cut_off > 0 {
+        Miss::CutOff
+    } else if gave_up("nothing came") {
+        Miss::Hung
+    } else {
+        Miss::Wrong
     })
 }
 
@@ -176,8 +188,24 @@ mod tests {
         assert_eq!(judge(Some(badly), &json(2)).unwrap_err(), Miss::CutOff);
         assert_eq!(judge(Some(badly), &json(0)).unwrap_err(), Miss::Wrong);
         assert_eq!(judge(Some(badly), "").unwrap_err(), Miss::NoRun);
-        let silent = json(0).replacen('{', r#"{"gave_up":"nothing came for 10s","#, 1);
-        assert_eq!(judge(Some(badly), &silent).unwrap_err(), Miss::Hung);
         assert_eq!(judge(None, &json(0)).unwrap_err(), Miss::Hung);
+    }
+
+    #[test]
+    fn why_a_run_was_given_up_is_not_taken_for_losses() {
+        let badly = ExitStatus::from_raw(1 << 8);
+        for (why, cut_off, miss) in [
+            ("nothing came for 10s while something was under way", 0, Miss::Hung),
+            ("nothing came for 10s while something was under way", 1, Miss::CutOff),
+            ("nobody was left to receive", 3, Miss::CutOff),
+            ("the server said -OOM command not allowed (to peer 0, 127.1.0.1)", 0, Miss::Refused),
+            ("the server said -ERR 'Slow Consumer' (to peer 3, 127.1.0.4)", 1, Miss::Refused),
+            ("the server sent what is no redis: HTTP/1.1 400 (to peer 0, 127.1.0.1)", 0, Miss::Refused),
+            ("stopped by a signal", 0, Miss::NoRun),
+            ("more than 1,000,000 things went wrong", 0, Miss::Wrong),
+        ] {
+            let text = json(cut_off).replacen('{', &format!(r#"{{"gave_up":"{why}","#), 1);
+            assert_eq!(judge(Some(badly), &text).unwrap_err(), miss, "{why}");
+        }
     }
 }

@@ -5,8 +5,6 @@ use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::Load;
 use super::dialect::{Codec, Items, Meaning, Next, Occasion, quoted};
 use super::link::{Link, Stage};
@@ -148,7 +146,7 @@ impl<S: Stack> Load<S> {
                     self.joining.joined += 1;
                     self.last_news = self.now;
                 }
-                Meaning::Asks(reply) => link.queue(Bytes::from_static(reply)),
+                Meaning::Asks(reply) => self.run.asides.reply(reply),
                 Meaning::Notice => {}
                 Meaning::Error(said) => return Err(self.refused(peer, format!("said {said}"))),
                 Meaning::Delivery | Meaning::Receipt | Meaning::Other => {
@@ -161,7 +159,7 @@ impl<S: Stack> Load<S> {
     }
 
     fn refused(&self, peer: u32, what: String) -> LoadError {
-        LoadError::Refused { peer: peer + 1, peers: self.plan.peers, to: self.plan.to, what }
+        LoadError::Refused { peer, peers: self.plan.peers, to: self.plan.to, what }
     }
 
     /// A connection ended before it was in the room.
@@ -169,7 +167,7 @@ impl<S: Stack> Load<S> {
         match (&self.links[peer as usize].stage, error) {
             (Stage::Talking, _) => {
                 let (to, peers) = (self.plan.to, self.plan.peers);
-                LoadError::CutOff { peer: peer + 1, peers, to, joined: self.joining.joined }
+                LoadError::CutOff { peer, peers, to, joined: self.joining.joined }
             }
             (Stage::Connecting, Some(error)) if error.kind() != io::ErrorKind::ConnectionReset => {
                 self.cannot_connect(peer, error)
@@ -179,11 +177,11 @@ impl<S: Stack> Load<S> {
     }
 
     fn cannot_connect(&self, peer: u32, error: io::Error) -> LoadError {
-        LoadError::Connect { peer: peer + 1, peers: self.plan.peers, to: self.plan.to, error }
+        LoadError::Connect { peer, peers: self.plan.peers, to: self.plan.to, error }
     }
 
     fn not_admitted(&self, peer: u32) -> LoadError {
         let Plan { dialect, to, peers, .. } = self.plan;
-        LoadError::NotAdmitted { dialect, peer: peer + 1, peers, to, from: self.plan.source_name(peer) }
+        LoadError::NotAdmitted { dialect, peer, peers, to, from: self.plan.source_name(peer) }
     }
 }

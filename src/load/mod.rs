@@ -40,7 +40,7 @@ pub use report::{Account, Report};
 use crate::server::{Readiness, Stack};
 use crate::time::Instant;
 use asides::Asides;
-use dialect::{Codec, Occasion};
+use dialect::Occasion;
 use figures::Figures;
 use joining::Joining;
 use link::Link;
@@ -117,7 +117,7 @@ impl<S: Stack> Load<S> {
     pub fn new(stack: S, plan: Plan) -> Self {
         assert!(plan.peers >= 2 && (1..=plan.peers).contains(&plan.senders), "{plan:?}");
         assert!(plan.receivers() > 0, "{plan:?}");
-        let maker = Maker::new(plan.seed, plan.sizes.clone(), Codec::of(&plan));
+        let maker = Maker::new(plan.seed, plan.sizes.clone(), plan.codec());
         let tape = Tape::new(plan.senders as usize);
         let now = stack.now();
         Self {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::dialect::{Dialect, Role};
+use super::dialect::{Codec, Dialect, Foreign, Frames, Role};
 use super::pace::Pace;
 use crate::wire::{Command, Magic};
 
@@ -51,7 +51,7 @@ pub enum LoadError {
     /// A connection could not be made.
     #[error("peer {peer} of {peers} cannot connect to {to}: {error}")]
     Connect {
-        /// Which one, from 1.
+        /// Which one, from 0, as everywhere.
         peer: u32,
         /// Of how many.
         peers: u32,
@@ -65,7 +65,7 @@ pub enum LoadError {
     NotAdmitted {
         /// What was spoken.
         dialect: Dialect,
-        /// Which one, from 1.
+        /// Which one, from 0, as everywhere.
         peer: u32,
         /// Of how many.
         peers: u32,
@@ -77,7 +77,7 @@ pub enum LoadError {
     /// It was in the room, and was cut off before everybody was.
     #[error("{to} cut peer {peer} of {peers} off when {joined} were in the room; its log says why")]
     CutOff {
-        /// Which one, from 1.
+        /// Which one, from 0, as everywhere.
         peer: u32,
         /// Of how many.
         peers: u32,
@@ -89,7 +89,7 @@ pub enum LoadError {
     /// It could, and the server has answered otherwise than it should.
     #[error("{to} {what} (to peer {peer} of {peers})")]
     Refused {
-        /// Which one, from 1.
+        /// Which one, from 0, as everywhere.
         peer: u32,
         /// Of how many.
         peers: u32,
@@ -130,6 +130,14 @@ impl Plan {
     /// The same for a person.
     pub fn source_name(&self, peer: u32) -> String {
         self.source(peer).map_or_else(|| "this host's address".into(), |ip| ip.to_string())
+    }
+
+    /// How this run is to speak.
+    pub(super) fn codec(&self) -> Codec {
+        match Foreign::new(self.dialect, self.seed) {
+            Some(foreign) => Codec::Foreign(foreign),
+            None => Codec::Frames(Frames::new(self.seed, self.magic, self.command, *self.sizes.end())),
+        }
     }
 
     /// Deliveries that one message makes.
@@ -206,8 +214,8 @@ mod tests {
         let (dialect, peers, patience) = (Dialect::Redis, 5, Duration::from_secs(10));
         let from = "127.1.0.3".into();
         assert_eq!(
-            LoadError::NotAdmitted { dialect, peer: 3, peers, to, from }.to_string(),
-            "127.0.0.1:6379 closed the connection of peer 3 of 5 at once: it is full, or does not want \
+            LoadError::NotAdmitted { dialect, peer: 2, peers, to, from }.to_string(),
+            "127.0.0.1:6379 closed the connection of peer 2 of 5 at once: it is full, or does not want \
              127.1.0.3, or does not speak redis; its log says which"
         );
         assert_eq!(

@@ -151,6 +151,10 @@ impl Receiver {
     /// left of that.
     fn begin<'b>(&mut self, held: usize, front: &[u8], bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
         match run.maker.head(front) {
+            // shorter than any message of ours: what comes behind it is none of its head
+            Head::Part if run.maker.foreign().is_some_and(|foreign| foreign.is_whole(front)) => {
+                self.stray(held, front, bytes, run)
+            }
             Head::Part => {
                 self.place = Place::Head(front.iter().copied().collect());
                 &[]

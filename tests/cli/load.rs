@@ -1,6 +1,7 @@
 //! `load` as it is run: against a live relay, through a proxy that spoils what passes, and with what can be wrong
 //! about its options.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -271,6 +272,15 @@ fn where_no_other_server_is_that_is_told() {
         let line = format!("cannot connect to {closed}: refused. Is a server there that speaks {protocol}?");
         assert_eq!(load(closed, &["--protocol", protocol]).error(1), line);
     }
+}
+
+#[test]
+fn no_variable_of_the_relays_is_read() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let variables =
+        [("PEER_RELAY_MAGIC", OsStr::new("01020304")), ("PEER_RELAY_NETWORK", OsStr::new("mainnet"))];
+    let ran = run(&["load", "--connect", &closed, "--protocol", "redis"], &variables);
+    assert!(ran.error(1).starts_with("cannot connect to "), "{ran:?}");
 }
 
 #[test]

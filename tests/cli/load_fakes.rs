@@ -31,6 +31,8 @@ enum Fault {
     Insert(&'static [u8]),
     /// Everything comes, and who has published it is not told so.
     Unanswered,
+    /// Everything comes; whoever asks for a sign is asked for one first.
+    AsksFirst,
 }
 
 /// What a client has said.
@@ -114,13 +116,15 @@ impl Room {
                         stream.write_all(&[&b"*2\r\n$4\r\npong\r\n"[..], &bulk(&text)].concat())
                     }
                     Kind::Redis => stream.write_all(&bulk(&text)),
+                    Kind::Nats if self.fault == Fault::AsksFirst => stream.write_all(b"PING\r\n"),
                     Kind::Nats => stream.write_all(b"PONG\r\n"),
                     Kind::Mqtt => stream.write_all(b"\xd0\0"),
                 }
             }
             Said::Pong => {
                 *self.pongs.lock().unwrap() += 1;
-                Ok(())
+                let _turn = self.subscribers.lock().unwrap();
+                if self.fault == Fault::AsksFirst { stream.write_all(b"PONG\r\n") } else { Ok(()) }
             }
             Said::Hello => Ok(()),
         }
@@ -134,7 +138,7 @@ impl Room {
             let bytes = self.kind.delivery(channel, payload);
             let fault = if (nth, *count) == (2, 10) { self.fault } else { Fault::None };
             let out = match fault {
-                Fault::None | Fault::Unanswered => bytes,
+                Fault::None | Fault::Unanswered | Fault::AsksFirst => bytes,
                 Fault::Lose => vec![],
                 Fault::Flip => {
                     let mut payload = payload.to_vec();
@@ -337,6 +341,15 @@ fn a_server_that_asks_whether_anybody_is_there_is_answered() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(figures.unwrap()["total"]["wrong"], 0);
     assert_eq!(*room.pongs.lock().unwrap(), 2);
+}
+
+#[test]
+fn a_server_that_asks_before_it_lets_anybody_in_is_answered_at_once() {
+    let (at, room) = serve(Kind::Nats, Fault::AsksFirst);
+    let (ran, figures) = load(at, Kind::Nats, &[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(figures.unwrap()["total"]["wrong"], 0);
+    assert_eq!(*room.pongs.lock().unwrap(), 10, "of five when they come, and when they go");
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl World {
         let mut behind = Vec::new();
         for (peer, &end) in ends.iter().enumerate() {
             let sent = self.flush(peer, end, turn.takes[peer].0);
-            if sent < self.log.due(peer, end).0 {
+            if sent < self.log.due(peer, end).len {
                 behind.push((peer, sent, end));
             }
         }
@@ -126,34 +126,30 @@ impl World {
     /// The turn's one write: backlog and replies, then the log. Says how much of the log was taken.
     fn flush(&mut self, peer: usize, end: Mark, take: usize) -> usize {
         let (log, it) = (&self.log, &mut self.peers[peer]);
-        let (due, frames) = log.due(peer, end);
+        let due = log.due(peer, end);
         assert_eq!(
-            joined(it.queue.parts().chain(log.parts(peer, 0, end))),
+            joined(it.queue.parts().chain(log.parts(&due, 0))),
             it.due,
             "peer {peer} before its write"
         );
-        assert_eq!(it.queue.unsent() + due, it.due.len());
+        assert_eq!(it.queue.unsent() + due.len, it.due.len());
         let sent = take.min(it.due.len());
         let (freed, beyond) = it.sent(sent);
         self.retained -= freed;
-        assert_eq!(
-            joined(it.queue.parts().chain(log.parts(peer, beyond, end))),
-            it.due,
-            "peer {peer} behind it"
-        );
-        if beyond == due {
-            it.frames_sent += frames;
+        assert_eq!(joined(it.queue.parts().chain(log.parts(&due, beyond))), it.due, "peer {peer} behind it");
+        if beyond == due.len {
+            it.frames_sent += due.frames;
         }
         beyond
     }
 
     fn keep(&mut self, peer: usize, sent: usize, end: Mark) {
         let it = &mut self.peers[peer];
-        let (due, frames) = self.log.due(peer, end);
-        let mut left = due - sent;
-        for (chunk, from, to) in self.log.chunks(peer, sent, end) {
+        let due = self.log.due(peer, end);
+        let mut left = due.len - sent;
+        for (chunk, from, to) in self.log.chunks(&due, sent) {
             left -= to - from;
-            it.queue.push(chunk, from, to, if left == 0 { frames as u32 } else { 0 });
+            it.queue.push(chunk, from, to, if left == 0 { due.frames as u32 } else { 0 });
             it.entries.push_back((Holding::of(chunk), to - from));
         }
         assert_eq!(left, 0);

@@ -333,7 +333,7 @@ fn a_relay_that_turns_somebody_away_is_no_run() {
     let error = try_run(&World::new(Habits { refuses: vec![4], ..Habits::default() }), plan(rate(1)));
     assert_eq!(
         error.unwrap_err().to_string(),
-        "127.0.0.1:7333 closed the connection of peer 5 of 10 at once: it is full, or has banned 127.1.0.5, or \
+        "127.0.0.1:7333 closed the connection of peer 4 of 10 at once: it is full, or has banned 127.1.0.5, or \
          speaks another network's magic; its log says which"
     );
 }

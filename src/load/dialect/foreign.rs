@@ -123,6 +123,11 @@ impl Foreign {
         }
     }
 
+    /// Whether an item lies there whole, whatever comes behind it.
+    pub fn is_whole(&self, front: &[u8]) -> bool {
+        matches!(self.extent(front), Extent::Known(len) if len <= front.len())
+    }
+
     /// What a peer says when it has come, or before it goes.
     pub fn question(&self, occasion: Occasion, role: Role, peer: u32) -> Bytes {
         match self {

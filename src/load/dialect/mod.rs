@@ -25,7 +25,6 @@ pub use foreign::{Extent, Foreign, Meaning, quoted};
 pub use frames::Frames;
 pub use items::{Items, Next};
 
-use super::plan::Plan;
 use crate::wire::Header;
 use crate::wire::frame::MAX_PAYLOAD;
 
@@ -160,15 +159,6 @@ impl FromStr for Dialect {
 }
 
 impl Codec {
-    /// As this run is to speak.
-    pub fn of(plan: &Plan) -> Self {
-        let frames = || Frames::new(plan.seed, plan.magic, plan.command, *plan.sizes.end());
-        match Foreign::new(plan.dialect, plan.seed) {
-            Some(foreign) => Self::Foreign(foreign),
-            None => Self::Frames(frames()),
-        }
-    }
-
     /// A message of so many bytes is delivered with these before its payload.
     pub fn open(&self, length: u32, to: &mut BytesMut) {
         match self {

@@ -214,18 +214,45 @@ fn strangers_messages_and_junk_are_wrong_and_hide_nothing() {
 #[test]
 fn what_strangers_publish_is_wrong_and_hides_nothing_however_short_it_is() {
     for dialect in [Dialect::Redis, Dialect::Nats, Dialect::Mqtt] {
-        let codec = Codec::Foreign(Foreign::new(dialect, 42).unwrap());
         let spoil = |frames: &mut Vec<Vec<u8>>| {
             for (at, payload) in [(1, &b""[..]), (1, b"wrong"), (5, b"wrong as well, and long enough")] {
-                let mut bytes = BytesMut::new();
-                codec.open(payload.len() as u32, &mut bytes);
-                bytes.extend_from_slice(payload);
-                codec.close(0, &mut bytes);
-                frames.insert(at, bytes.to_vec());
+                frames.insert(at, strangers(dialect, payload));
             }
         };
         let expected = Counts { came: 10, wrong: 3, ..Counts::default() };
         check_in(dialect, &spoil, expected, &[], &[FaultKind::Wrong; 3]);
+    }
+}
+
+/// What a stranger has published on the run's channel.
+fn strangers(dialect: Dialect, payload: &[u8]) -> Vec<u8> {
+    let codec = Codec::Foreign(Foreign::new(dialect, 42).unwrap());
+    let mut bytes = BytesMut::new();
+    codec.open(payload.len() as u32, &mut bytes);
+    bytes.extend_from_slice(payload);
+    codec.close(0, &mut bytes);
+    bytes.to_vec()
+}
+
+#[test]
+fn behind_the_shortest_stray_the_answer_to_the_farewell_is_heard() {
+    for (dialect, answer) in [
+        (Dialect::Redis, &b"*2\r\n$4\r\npong\r\n$25\r\nload.000000000000002a.9.1\r\n"[..]),
+        (Dialect::Nats, b"PONG\r\n"),
+        (Dialect::Mqtt, b"\xd0\0"),
+    ] {
+        for (payload, piece) in [(0, 1), (0, 1000), (5, 1), (5, 49), (5, 1000), (15, 1000)] {
+            let (mut run, mut stream) = sent_in(dialect, 5, 16..=100);
+            stream.extend([strangers(dialect, &vec![b'x'; payload]), answer.to_vec()]);
+            let mut receiver = Receiver::new(9, Role::Receiver, SENDERS);
+            receiver.asks_to_part();
+            for bytes in stream.concat().chunks(piece) {
+                receiver.received(Instant::START, bytes, &mut run);
+            }
+            assert!(receiver.has_parted(), "{dialect}, {payload} bytes, in pieces of {piece}");
+            let expected = Counts { came: 10, wrong: 1, ..Counts::default() };
+            assert_eq!(*receiver.ledger().counts(), expected, "{dialect}, {payload} bytes");
+        }
     }
 }
 
