@@ -156,7 +156,7 @@ impl<S: Stack> Load<S> {
             {
                 link.stage = Stage::Talking;
                 self.joining.joined += 1;
-                self.probing.one_has_heard(self.now);
+                self.probing.one_has_heard();
                 self.last_news = self.now;
             }
         }

@@ -216,9 +216,7 @@ mod tests {
     /// One of each kind of server.
     fn foreign(sizes: RangeInclusive<u32>) -> impl Iterator<Item = Maker> {
         let codecs = Dialect::ALL.into_iter().filter_map(|dialect| Foreign::new(dialect, 42));
-        codecs.map(move |foreign| {
-            Maker::new(42, sizes.clone(), Codecs::from_iter([Codec::Foreign(foreign)]))
-        })
+        codecs.map(move |foreign| Maker::new(42, sizes.clone(), Codecs::from_iter([Codec::Foreign(foreign)])))
     }
 
     #[test]

@@ -20,10 +20,12 @@ use super::{Load, Run};
 use crate::server::Stack;
 use crate::time::Instant;
 
-/// How soon a probe is repeated for those whom it did not find in the room. Each time nobody comes of it, twice as
-/// long: on its way it may be for longer.
-const AGAIN_SOON: Duration = Duration::from_millis(5);
-const AGAIN_LATE: Duration = Duration::from_millis(320);
+/// How soon a probe is repeated for those whom it did not find in the room: everybody who is in gets it too, so for
+/// each of them it waits a little longer.
+const AGAIN: Duration = Duration::from_millis(5);
+const AGAIN_FOR_EACH: Duration = Duration::from_micros(10);
+/// Each time nobody has heard one it waits twice as long, up to this: it may be on its way for longer.
+const AGAIN_MOST: Duration = Duration::from_millis(320);
 
 /// Who probes at one time.
 pub type Probers = ArrayVec<u32, 2>;
@@ -40,8 +42,11 @@ pub struct Probes {
 #[derive(Debug)]
 pub struct Probing {
     listening: u32,
-    due: Instant,
+    /// When somebody probed last, and how soon after that it is done again at the earliest.
+    done: Instant,
     again: Duration,
+    /// Probes since one was heard by somebody who waited.
+    unheard: u32,
 }
 
 impl Probes {
@@ -66,7 +71,7 @@ impl Probes {
 impl Probing {
     /// Nobody waits.
     pub fn beginning(now: Instant) -> Self {
-        Self { listening: 0, due: now, again: AGAIN_SOON }
+        Self { listening: 0, done: now, again: Duration::ZERO, unheard: 0 }
     }
 
     /// One more waits.
@@ -75,20 +80,22 @@ impl Probing {
     }
 
     /// One of them has heard a probe.
-    pub fn one_has_heard(&mut self, now: Instant) {
+    pub fn one_has_heard(&mut self) {
         self.listening -= 1;
-        self.again = AGAIN_SOON;
-        self.due = self.due.min(now + AGAIN_SOON);
+        self.unheard = 0;
     }
 
     /// When somebody is to probe.
     pub fn due(&self) -> Option<Instant> {
-        (self.listening > 0).then_some(self.due)
+        let longer = self.again * (1 << self.unheard.saturating_sub(1).min(10));
+        (self.listening > 0).then(|| self.done + longer.min(AGAIN_MOST).max(self.again))
     }
 
-    fn was_done(&mut self, now: Instant) {
-        self.due = now + self.again;
-        self.again = (2 * self.again).min(AGAIN_LATE);
+    /// Somebody probes, with so many in the room.
+    fn is_done(&mut self, now: Instant, in_room: u32) {
+        self.again = AGAIN + in_room * AGAIN_FOR_EACH;
+        self.unheard += 1;
+        self.done = now;
     }
 }
 
@@ -115,7 +122,8 @@ impl<S: Stack> Load<S> {
         if self.probing.due().is_none_or(|due| self.now < due) {
             return;
         }
-        self.probing.was_done(self.now);
+        self.probing.is_done(self.now, self.joining.joined());
+        // the first peer, which hears none of its own, is probed for by the second
         let first = u32::from(matches!(self.links[0].stage, Stage::Listening(_)));
         for (prober, listening) in [(0, self.probing.listening - first), (1, first)] {
             let link = self.links.get(prober as usize);

@@ -164,7 +164,8 @@ impl Receiver {
         let Some(id) = id else { return self.wrong(claimed, run) };
         match self.ledger.came(id) {
             Arrival::Next(overtaken) => {
-                let (delivery, due) = run.tape.get(track, id).expect("a message this receiver lacked is under way");
+                let (delivery, due) =
+                    run.tape.get(track, id).expect("a message this receiver lacked is under way");
                 run.figures.right(delivery.len());
                 run.figures.delivered(due, delivery.len());
                 run.tape.settle(id);

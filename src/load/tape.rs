@@ -291,9 +291,8 @@ mod tests {
     fn tape_of(chunks: &[usize]) -> Tape {
         let mut tape = Tape::new(2);
         for &count in chunks {
-            let rendering = |len| {
-                Rendering::new(vec![7; count * len].into(), (1..=count).map(|nth| nth * len).collect())
-            };
+            let rendering =
+                |len| Rendering::new(vec![7; count * len].into(), (1..=count).map(|nth| nth * len).collect());
             let tracks = Renderings::from([LEN, LONGER].map(rendering));
             tape.record(1, vec![Instant::START; count], tracks, 2);
         }

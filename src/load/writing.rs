@@ -101,7 +101,9 @@ mod tests {
     #[test]
     fn a_name_is_read_as_it_was_written() {
         for writing in [Writing::Bytes, Writing::Text] {
-            for (sender, number) in [(0, 0), (7, 63), (64, 64), (9999, 1 << 40), ((1 << 24) - 1, (1 << 48) - 1)] {
+            for (sender, number) in
+                [(0, 0), (7, 63), (64, 64), (9999, 1 << 40), ((1 << 24) - 1, (1 << 48) - 1)]
+            {
                 let id = MessageId { sender, number };
                 let name = writing.name(0xfedc_ba98, id);
                 assert_eq!(writing.named(0xfedc_ba98, &name), Some(id), "{writing:?}");

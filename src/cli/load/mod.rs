@@ -168,9 +168,7 @@ impl Watched {
 
 fn no_run(error: &LoadError) -> Failure {
     match error {
-        LoadError::Connect { dialect, to, error, .. }
-            if error.kind() == io::ErrorKind::ConnectionRefused =>
-        {
+        LoadError::Connect { dialect, to, error, .. } if error.kind() == io::ErrorKind::ConnectionRefused => {
             let why = match dialect {
                 Dialect::Frames => NO_RELAY.into(),
                 Dialect::Lines => {

@@ -181,7 +181,10 @@ fn size_hint(plan: &Plan) -> String {
     let (largest, size) = (Limits::new(plan.magic).decoder.max_payload, *plan.sizes.end());
     match plan.dialect {
         Dialect::Frames | Dialect::Lines if plan.line_peers() > 0 && size > LINE_MOST => {
-            format!(" (--size is beyond the {} that a relay takes in a line by default)", Size(LINE_MOST.into()))
+            format!(
+                " (--size is beyond the {} that a relay takes in a line by default)",
+                Size(LINE_MOST.into())
+            )
         }
         Dialect::Frames if size > largest => " (--size is beyond what a relay takes by default)".into(),
         Dialect::Frames | Dialect::Lines | Dialect::Redis | Dialect::Nats | Dialect::Mqtt => String::new(),
