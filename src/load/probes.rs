@@ -23,7 +23,7 @@ use crate::time::Instant;
 /// How soon a probe is repeated for those whom it did not find in the room: everybody who is in gets it too, so for
 /// each of them it waits a little longer.
 const AGAIN: Duration = Duration::from_millis(5);
-const AGAIN_FOR_EACH: Duration = Duration::from_micros(10);
+const AGAIN_FOR_EACH: Duration = Duration::from_micros(5);
 /// Each time nobody has heard one it waits twice as long, up to this: it may be on its way for longer.
 const AGAIN_MOST: Duration = Duration::from_millis(320);
 

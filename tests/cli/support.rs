@@ -138,12 +138,13 @@ impl Relay {
     /// With these options, on a free port of 127.0.0.1 unless they say where.
     pub fn start(args: &[&str]) -> Self {
         let mut command = program();
-        let given = args.iter().filter(|arg| **arg == "--listen").count();
+        let given = |option| args.iter().filter(|arg| **arg == option).count();
+        let (frames, lines) = (given("--listen"), given("--listen-lines"));
         command.args(args);
-        if given == 0 {
+        if frames == 0 {
             command.args(["--listen", "127.0.0.1:0"]);
         }
-        Self::spawn(command, given.max(1))
+        Self::spawn(command, frames.max(1) + lines)
     }
 
     /// With these variables, which make so many listeners.

@@ -154,11 +154,11 @@ fn an_escaped_character_makes_a_line_wrong_and_no_other() {
 #[test]
 fn a_lost_newline_makes_one_line_wrong_and_the_next_one_missing() {
     let expected = Counts { came: 8, wrong: 1, spoilt: 1, ..Counts::default() };
-    let join = |lines: &mut Vec<Vec<u8>>| drop(lines[4].pop());
+    let join = |lines: &mut Vec<Vec<u8>>| _ = lines[4].pop();
     check_in(Dialect::Lines, &join, expected, &[(1, 2)], &[FaultKind::Wrong]);
     let flip = |lines: &mut Vec<Vec<u8>>| *lines[4].last_mut().unwrap() ^= 0x40;
     check_in(Dialect::Lines, &flip, expected, &[(1, 2)], &[FaultKind::Wrong]);
-    let last = |lines: &mut Vec<Vec<u8>>| drop(lines[9].pop());
+    let last = |lines: &mut Vec<Vec<u8>>| _ = lines[9].pop();
     check_in(Dialect::Lines, &last, came(9), &[(1, 4)], &[]);
 }
 
