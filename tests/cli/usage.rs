@@ -63,7 +63,7 @@ const ROWS: [Row; 30] = [
         &["", "a:b", "127.0.0.1:0", "a,b:0", ":7333", "a b"],
         "need HOST:PORT or a host alone",
     ),
-    row("--dedup", "off", ("90s", "90s"), &["", "x", "-1s", "1", "1d"], SPAN),
+    row("--dedup", "off", ("90s", "90s"), &["", "x", "1", "1d"], SPAN),
     row("--dedup-max", "1000000", ("2", "2"), &["", "0", "x", "-1", "1k"], "whole number from 1"),
     row(
         "--max-peers",
