@@ -139,12 +139,11 @@ impl Relay {
     pub fn start(args: &[&str]) -> Self {
         let mut command = program();
         let given = |option| args.iter().filter(|arg| **arg == option).count();
-        let (frames, lines) = (given("--listen"), given("--listen-lines"));
         command.args(args);
-        if frames == 0 {
+        if given("--listen") == 0 {
             command.args(["--listen", "127.0.0.1:0"]);
         }
-        Self::spawn(command, frames.max(1) + lines)
+        Self::spawn(command, given("--listen").max(1) + given("--listen-lines"))
     }
 
     /// With these variables, which make so many listeners.

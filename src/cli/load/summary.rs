@@ -7,7 +7,7 @@ use crate::load::{Complaint, Dialect, FAULTS_MOST, Fault, GaveUp, PATIENCE, Pace
 use crate::relay::Limits;
 
 /// Longest line a relay takes by default.
-const LINE_MOST: u32 = 64 * 1024;
+const LINE_MOST: u32 = 64_000;
 
 /// All of it.
 pub fn text(outcome: &Outcome) -> String {
