@@ -12,7 +12,7 @@ use super::link::{Link, Stage};
 use super::maker::MessageId;
 use super::plan::LoadError;
 use super::receiver::{Receiver, Run};
-use super::tape::Track;
+use super::rendering::Track;
 use crate::protocol::Token;
 use crate::server::Stack;
 use crate::time::Instant;

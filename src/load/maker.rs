@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use bytes::{Bytes, BytesMut};
 
 use super::dialect::{Codec, Foreign, Frames, Front};
-use super::tape::{Rendering, TRACKS, Track};
+use super::rendering::{Rendering, TRACKS, Track};
 use super::writing::{Name, Writing};
 use crate::rng::Rng;
 

@@ -21,6 +21,7 @@ mod plan;
 mod probes;
 mod reading;
 mod receiver;
+mod rendering;
 mod report;
 mod sending;
 mod strays;

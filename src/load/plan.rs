@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::dialect::{Codec, Dialect, Foreign, Frames, Role};
 use super::maker::Codecs;
 use super::pace::Pace;
-use super::tape::Track;
+use super::rendering::Track;
 use crate::wire::{Command, Magic};
 
 /// A run.

@@ -22,7 +22,8 @@ use super::ledger::Ledger;
 use super::lost::Lost;
 use super::maker::{Head, Maker, MessageId};
 use super::probes::{Probers, Probes};
-use super::tape::{Tape, Track};
+use super::rendering::Track;
+use super::tape::Tape;
 use crate::time::Instant;
 
 /// What all receivers of a run share.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::maker::MessageId;
 use super::pace::{Pace, share};
 use super::plan::Plan;
-use super::tape::{Rendering, Renderings};
+use super::rendering::{Rendering, Renderings};
 use super::{Load, Phase};
 use crate::server::Stack;
 use crate::time::Instant;

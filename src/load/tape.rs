@@ -11,10 +11,8 @@
 
 use std::collections::VecDeque;
 
-use arrayvec::ArrayVec;
-use bytes::Bytes;
-
 use super::maker::MessageId;
+use super::rendering::{Rendering, Renderings, Track};
 use crate::time::Instant;
 
 /// All senders' messages that somebody still lacks.
@@ -45,64 +43,6 @@ struct Chunk {
     lacked: usize,
 }
 
-/// Most ways in which the same messages are delivered.
-pub const TRACKS: usize = 2;
-
-/// Which of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Track {
-    /// In most runs the only one.
-    First,
-    /// Beside frames the lines.
-    Second,
-}
-
-/// Messages as they are delivered, one behind the other.
-#[derive(Clone, Debug)]
-pub struct Rendering {
-    bytes: Bytes,
-    /// Where each ends.
-    ends: Vec<usize>,
-}
-
-/// The same messages for each track.
-pub type Renderings = ArrayVec<Rendering, TRACKS>;
-
-impl Track {
-    /// Both.
-    pub const ALL: [Self; TRACKS] = [Self::First, Self::Second];
-}
-
-impl Rendering {
-    /// Messages that end there.
-    pub fn new(bytes: Bytes, ends: Vec<usize>) -> Self {
-        Self { bytes, ends }
-    }
-
-    /// All of them.
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> u64 {
-        self.ends.len() as u64
-    }
-
-    /// One by one.
-    pub fn messages(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.ends.len()).map(|place| &self.bytes[self.start_of(place)..self.ends[place]])
-    }
-
-    fn start_of(&self, place: usize) -> usize {
-        place.checked_sub(1).map_or(0, |before| self.ends[before])
-    }
-
-    fn lens_from_the_end(&self) -> impl Iterator<Item = usize> {
-        (0..self.ends.len()).rev().map(|place| self.ends[place] - self.start_of(place))
-    }
-}
-
 impl Tape {
     /// Nothing is under way.
     pub fn new(senders: usize) -> Self {
@@ -125,7 +65,7 @@ impl Tape {
     /// If they are on their way to nobody, or are none, or not the same on each track.
     pub fn record(&mut self, sender: u32, dues: Vec<Instant>, tracks: Renderings, receivers: u32) {
         assert!(receivers > 0 && !dues.is_empty(), "a message to nobody");
-        assert!(tracks.iter().all(|track| track.ends.len() == dues.len()), "other messages on one track");
+        assert!(tracks.iter().all(|track| track.count() == dues.len() as u64), "other messages on one track");
         let reel = &mut self.senders[sender as usize];
         let lacked = dues.len();
         let lacking = vec![receivers; lacked];
@@ -138,14 +78,14 @@ impl Tape {
     pub fn get(&self, track: Track, id: MessageId) -> Option<(&[u8], Instant)> {
         let (chunk, place) = self.senders.get(id.sender as usize)?.find(id.number)?;
         let rendering = &chunk.tracks[track as usize];
-        Some((&rendering.bytes[rendering.start_of(place)..rendering.ends[place]], chunk.dues[place]))
+        Some((rendering.message(place), chunk.dues[place]))
     }
 
     /// The delivery of a message that somebody lacks, and those behind it that were made with it.
     pub fn from(&self, track: Track, id: MessageId) -> Option<&[u8]> {
         let (chunk, place) = self.senders.get(id.sender as usize)?.find(id.number)?;
         let rendering = &chunk.tracks[track as usize];
-        Some(&rendering.bytes[rendering.start_of(place)..])
+        Some(&rendering.bytes()[rendering.start_of(place)..])
     }
 
     /// The messages that lie whole in the first `len` bytes of [`from`](Self::from) have come to one more
@@ -162,7 +102,7 @@ impl Tape {
         let rendering = &chunk.tracks[track as usize];
         let mut start = rendering.start_of(place);
         let end = start + len;
-        let all = chunk.dues[place..].iter().zip(&rendering.ends[place..]);
+        let all = chunk.dues[place..].iter().zip(rendering.ends_from(place));
         let mut count = 0;
         for (&due, &end) in all.take_while(|(_, message_end)| **message_end <= end) {
             each(due, end - start);
@@ -213,7 +153,7 @@ impl Tape {
         {
             while count > 0 && chunk.dues.pop().is_some() {
                 count -= 1;
-                chunk.tracks.iter_mut().for_each(|track| _ = track.ends.pop());
+                chunk.tracks.iter_mut().for_each(Rendering::forget_last);
                 let was_lacked = chunk.lacking.pop().is_some_and(|lacking| lacking > 0);
                 chunk.lacked -= usize::from(was_lacked);
                 self.under_way -= u64::from(was_lacked);
@@ -277,6 +217,8 @@ impl Chunk {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     const LEN: usize = 10;

@@ -8,7 +8,7 @@ use super::*;
 use crate::load::dialect::{Codec, Dialect, Foreign, Frames, Occasion};
 use crate::load::ledger::Counts;
 use crate::load::maker::Codecs;
-use crate::load::tape::{Rendering, Renderings};
+use crate::load::rendering::{Rendering, Renderings};
 use crate::rng::Rng;
 use crate::wire::{Magic, Network};
 
