@@ -14,7 +14,7 @@ use criterion::{
 use peer_relay::protocol::{Flood, Token};
 use peer_relay::relay::{Law, Limits, Output, Relay};
 use peer_relay::time::Instant;
-use peer_relay::wire::{Decoder, Frame, Network};
+use peer_relay::wire::{Decoder, Frame, Framing, Network};
 
 const PAYLOAD: usize = 250;
 const FRAMES: usize = 64;
@@ -26,7 +26,9 @@ fn limits() -> Limits {
 fn full_room(peers: usize) -> (Relay<Flood>, Vec<Token>) {
     let mut relay = Relay::new(Flood, Law::of::<Flood>(), limits());
     let address = |i: usize| SocketAddr::from((Ipv4Addr::from(0x0a00_0000 + i as u32), 7333));
-    let tokens = (0..peers).map(|i| relay.accepted(Instant::START, address(i)).expect("a place")).collect();
+    let tokens = (0..peers)
+        .map(|i| relay.accepted(Instant::START, address(i), Framing::Frames).expect("a place"))
+        .collect();
     relay.events().for_each(drop);
     (relay, tokens)
 }

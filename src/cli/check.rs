@@ -7,7 +7,7 @@ use super::options::Settings;
 use super::units::{OrOff, Size, Span, roughly};
 use crate::protocol::Offence;
 use crate::server::{LOG_ENOUGH_BYTES, READ_BYTES};
-use crate::wire::Header;
+use crate::wire::{Header, lines};
 
 /// Own memory of a connected peer that holds nothing, bytes. 176 among the peers and 4 in their roster, 16 for its
 /// link and about 34 among the addresses are 230; where all of them are written to, read and behind at once there are
@@ -44,9 +44,17 @@ pub fn memory(settings: &Settings) -> String {
     let peers = (limits.max_peers as u64).saturating_mul(per_peer);
     let retained = limits.retained_max_bytes as u64;
     let largest = Header::LEN as u64 + u64::from(limits.decoder.max_payload);
-    // the scratch buffer, and a turn's log: a short one, one more read, and the largest frame in it, up to three
+    // the scratch buffer, and a turn's logs: a short one, one more read, and the largest frame in it, up to three
     // times: in segments, in one piece, and in the chunk of those who could not take it
-    let turn = READ_BYTES as u64 + 3 * (LOG_ENOUGH_BYTES as u64 + READ_BYTES as u64 + largest);
+    let (enough, read) = (LOG_ENOUGH_BYTES as u64, READ_BYTES as u64);
+    let logs = if settings.listen_lines.is_empty() {
+        enough + read + largest
+    } else {
+        // read of lines, every byte may be a frame without a payload; as a line, every byte of one may be `\xNN`
+        let of_lines = enough + lines::longest_line(read + largest);
+        enough + Header::LEN as u64 * read + largest + of_lines
+    };
+    let turn = read + 3 * logs;
     // an operator may allow more than there is
     let bans = (limits.max_bans as u64).saturating_mul(BAN_BYTES);
     let fixed = bans.saturating_add(PROGRAM_BYTES + turn);
@@ -68,13 +76,15 @@ fn rows(settings: &Settings) -> Vec<(&'static str, String)> {
     let penalty = |offence: &Offence| format!("{offence}={}", settings.law.penalty(*offence));
     let off = |value: Option<String>| value.unwrap_or_else(|| "off".into());
     vec![
-        ("listen", settings.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
+        ("listen", none_if_empty(settings.listen.iter().map(ToString::to_string).collect())),
+        ("listen-lines", none_if_empty(settings.listen_lines.iter().map(ToString::to_string).collect())),
         ("recv-buffer", kernels(socket.recv_buffer)),
         ("send-buffer", kernels(socket.send_buffer)),
         ("network", network.name.into()),
         ("magic", network.magic.to_string()),
         ("protocol", "flood".into()),
         ("max-payload", size_text(limits.decoder.max_payload.into())),
+        ("max-line", size_text(limits.max_line as u64)),
         ("max-skip", size_text(limits.decoder.max_skip)),
         ("max-peers", limits.max_peers.to_string()),
         ("max-peers-per-ip", off(limits.max_peers_per_ip.map(|count| count.to_string()))),

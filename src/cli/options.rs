@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::Failure;
+use super::listening;
 use super::network::NetworkArgs;
 use super::units::{Cidr, Count, ListenAddress, OrOff, Size, Span};
 use crate::kernel::SocketOptions;
@@ -20,7 +21,7 @@ use crate::protocol::{Flood, Offence, Penalty};
 use crate::relay::{Law, Limits};
 use crate::wire::decoder::DecoderLimits;
 use crate::wire::frame::MAX_PAYLOAD;
-use crate::wire::{Header, Magic, Network};
+use crate::wire::{Header, Magic, Network, lines};
 
 const LISTENING: &str = "Listening";
 const NETWORK: &str = "Network";
@@ -33,7 +34,9 @@ const OUTPUT: &str = "Output";
 const OWN_DESCRIPTORS: u64 = 64;
 /// Places by default, where descriptors allow more.
 const MAX_PEERS: usize = 65_536;
-/// Hard limit of a write queue by default, bytes; more when two largest frames are.
+/// Longest line by default, bytes.
+const MAX_LINE: usize = 64_000;
+/// Hard limit of a write queue by default, bytes; more when two largest messages are.
 const QUEUE_HARD: u64 = 8 << 20;
 /// Largest socket buffer that may be asked for, bytes.
 const MAX_BUFFER: u64 = 1 << 30;
@@ -49,6 +52,11 @@ pub struct ServeArgs {
     /// it is the network's [default: 127.0.0.1:7333]
     #[arg(long, value_name = "ADDR", env = "PEER_RELAY_LISTEN", value_delimiter = ',', help_heading = LISTENING)]
     pub listen: Vec<ListenAddress>,
+
+    /// Where to listen for peers whose messages are lines, as with nc; can be given several times. They are in the
+    /// same room: a line is a frame called msg to others. Needs a port; --listen stays as it is [default: none]
+    #[arg(long, value_name = "ADDR", env = "PEER_RELAY_LISTEN_LINES", value_delimiter = ',', help_heading = LISTENING)]
+    pub listen_lines: Vec<ListenAddress>,
 
     /// SO_RCVBUF of each socket, bytes [default: the kernel's]
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_RECV_BUFFER", help_heading = LISTENING)]
@@ -69,6 +77,10 @@ pub struct ServeArgs {
     /// Largest payload of a frame, bytes, checked at its header
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_PAYLOAD", default_value = "4000000", help_heading = NETWORK)]
     pub max_payload: Size,
+
+    /// Longest line, bytes, its end not counted; no more than --max-payload [default: 64k, or --max-payload]
+    #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_LINE", help_heading = NETWORK)]
+    pub max_line: Option<Size>,
 
     /// Bytes the sliding window may pass over between two valid frames
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_SKIP", default_value = "23", help_heading = NETWORK)]
@@ -91,7 +103,7 @@ pub struct ServeArgs {
     pub queue_soft_time: Span,
 
     /// Bytes a peer's write queue may pin at all; a reader slower than that is disconnected, not banned
-    /// [default: 8MiB, or two largest frames]
+    /// [default: 8MiB, or two largest messages]
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_QUEUE_HARD", help_heading = PEERS)]
     pub queue_hard: Option<Size>,
 
@@ -121,15 +133,15 @@ pub struct ServeArgs {
     #[arg(long, value_name = "OFFENCE=PENALTY", env = "PEER_RELAY_PENALTY", value_delimiter = ',', help_heading = LAW)]
     pub penalty: Vec<PenaltyRule>,
 
-    /// Frames a second and peer, or off; with a burst of one second's worth. More is the offence flood
+    /// Messages a second and peer, or off; with a burst of one second's worth. More is the offence flood
     #[arg(long, value_name = "N", env = "PEER_RELAY_RATE_MESSAGES", default_value = "off", help_heading = LAW)]
     pub rate_messages: OrOff<u64>,
 
-    /// Bytes of frames a second and peer, or off; the burst is at least one largest frame
+    /// Bytes of messages a second and peer, or off; the burst is at least one largest frame
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_RATE_BYTES", default_value = "off", help_heading = LAW)]
     pub rate_bytes: OrOff<Size>,
 
-    /// From a frame's first byte to its last; whoever takes longer is disconnected
+    /// From the first byte of a frame or line to its last; whoever takes longer is disconnected
     #[arg(long, value_name = "DURATION", env = "PEER_RELAY_FRAME_TIMEOUT", default_value = "60s", help_heading = TIME)]
     pub frame_timeout: Span,
 
@@ -181,6 +193,8 @@ pub struct LogLevel(pub LevelFilter);
 pub struct Settings {
     /// At least one.
     pub listen: Vec<SocketAddr>,
+    /// For peers whose messages are lines.
+    pub listen_lines: Vec<SocketAddr>,
     /// By name; its magic may have been replaced.
     pub network: Network,
     /// Bounds of the relay.
@@ -207,8 +221,10 @@ impl ServeArgs {
         let network = self.network.settle();
         self.check_protocol(network)?;
         let mut warnings = Vec::new();
+        let listen = listening::for_frames(&self.listen, network.port)?;
         Ok(Settings {
-            listen: self.listen_at(network.port)?,
+            listen_lines: listening::for_lines(&self.listen_lines, &listen)?,
+            listen,
             network,
             limits: self.limits(network.magic, descriptors, &mut warnings)?,
             law: self.law()?,
@@ -230,25 +246,10 @@ impl ServeArgs {
         Ok(())
     }
 
-    fn listen_at(&self, port: u16) -> Result<Vec<SocketAddr>, Failure> {
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in &self.listen {
-            let at = address.or_port(port);
-            if at.port() != 0 && addresses.contains(&at) {
-                return Err(Failure::usage(format!("--listen {at}: is given twice")));
-            }
-            addresses.push(at);
-        }
-        if addresses.is_empty() {
-            addresses.push(ListenAddress::LOOPBACK.or_port(port));
-        }
-        Ok(addresses)
-    }
-
     fn limits(&self, magic: Magic, descriptors: u64, warnings: &mut Vec<String>) -> Result<Limits, Failure> {
-        let max_payload = at_most("--max-payload", self.max_payload, MAX_PAYLOAD.into())?;
-        let largest = Header::LEN as u64 + max_payload;
-        let queue_hard = self.queue_hard(2 * largest)?;
+        let max_payload = self.max_payload()?;
+        let (largest, name) = self.largest_message(max_payload);
+        let queue_hard = self.queue_hard(2 * largest, name)?;
         let queue_soft = self.queue_soft.map_or(queue_hard / 2, |size| size.0);
         if queue_soft > queue_hard {
             let given = Size(queue_soft);
@@ -261,7 +262,7 @@ impl ServeArgs {
         if self.retained_max.0 < retained_least {
             let given = self.retained_max;
             return Err(Failure::usage(format!(
-                "--retained-max {given}: must hold a largest frame, at least {retained_least}, or --max-payload be smaller"
+                "--retained-max {given}: must hold a largest {name}, at least {retained_least}, or --max-payload be smaller"
             )));
         }
         Ok(Limits {
@@ -270,6 +271,7 @@ impl ServeArgs {
                 max_payload: max_payload as u32, // at most MAX_PAYLOAD
                 max_skip: self.max_skip.0,
             },
+            max_line: self.max_line(max_payload)?,
             max_peers: self.max_peers(descriptors, warnings),
             max_peers_per_ip: self.max_peers_per_ip.0.map(to_usize),
             ban_time: not_zero(
@@ -291,6 +293,38 @@ impl ServeArgs {
         })
     }
 
+    fn max_payload(&self) -> Result<u64, Failure> {
+        let max_payload = at_most("--max-payload", self.max_payload, MAX_PAYLOAD.into())?;
+        if !self.listen_lines.is_empty() && max_payload > lines::MAX_PAYLOAD.into() {
+            let (given, most) = (self.max_payload, Size(lines::MAX_PAYLOAD.into()));
+            return Err(Failure::usage(format!(
+                "--max-payload {given}: at most {most} with --listen-lines, where it may be sent as a line, spelt out"
+            )));
+        }
+        Ok(max_payload)
+    }
+
+    fn max_line(&self, max_payload: u64) -> Result<usize, Failure> {
+        match self.max_line {
+            None => Ok(to_usize(max_payload).min(MAX_LINE)),
+            Some(Size(0)) => Err(Failure::usage("--max-line 0: need at least one byte".into())),
+            Some(size) if size.0 > max_payload => Err(Failure::usage(format!(
+                "--max-line {size}: at most --max-payload, {}: a line is a frame's payload to others",
+                Size(max_payload)
+            ))),
+            Some(size) => Ok(to_usize(size.0)),
+        }
+    }
+
+    /// The most bytes of one message that a peer may be sent, and as what.
+    fn largest_message(&self, max_payload: u64) -> (u64, &'static str) {
+        let frame = Header::LEN as u64 + max_payload;
+        match self.listen_lines.is_empty() {
+            true => (frame, "frame"),
+            false => (frame.max(lines::longest_line(max_payload)), "line"),
+        }
+    }
+
     fn max_peers(&self, descriptors: u64, warnings: &mut Vec<String>) -> usize {
         let possible = to_usize(descriptors.saturating_sub(OWN_DESCRIPTORS)).max(1);
         match self.max_peers {
@@ -305,11 +339,11 @@ impl ServeArgs {
         }
     }
 
-    fn queue_hard(&self, two_frames: u64) -> Result<u64, Failure> {
+    fn queue_hard(&self, two: u64, name: &str) -> Result<u64, Failure> {
         match self.queue_hard {
-            None => Ok(QUEUE_HARD.max(two_frames)),
-            Some(size) if size.0 < two_frames => Err(Failure::usage(format!(
-                "--queue-hard {size}: must hold two largest frames, at least {two_frames}"
+            None => Ok(QUEUE_HARD.max(two)),
+            Some(size) if size.0 < two => Err(Failure::usage(format!(
+                "--queue-hard {size}: must hold two largest {name}s, at least {two}"
             ))),
             Some(size) => Ok(size.0),
         }

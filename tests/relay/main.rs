@@ -7,6 +7,7 @@ mod counts;
 mod delivery;
 mod ending;
 mod law;
+mod lines;
 mod memory;
 mod queues;
 mod rates;
