@@ -21,6 +21,8 @@ use crate::wire::{Framing, Part};
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     phase: Phase,
+    /// Whom that concerns while peers are written to.
+    told: Framing,
     /// Peers with replies of this turn.
     pub replied: Vec<Token>,
     /// Peers that began to end in this turn.
@@ -48,9 +50,8 @@ struct Share {
 enum Phase {
     #[default]
     Inputs,
-    /// Peers are written to, those of one framing in the order of their roster from `next` on.
+    /// Peers of one framing are written to, in the order of their roster from `next` on.
     Flushing {
-        framing: Framing,
         next: usize,
     },
     Outputs,
@@ -176,7 +177,8 @@ impl Room {
             }
         }
         self.turn.replied = replied;
-        self.turn.phase = Phase::Flushing { framing: Framing::Frames, next: 0 };
+        self.turn.told = Framing::Frames;
+        self.turn.phase = Phase::Flushing { next: 0 };
     }
 
     /// The next peer with something to be sent: those to whom messages are frames first.
@@ -184,40 +186,51 @@ impl Room {
         if let Some(share) = self.turn.flushed.take() {
             self.settle(share);
         }
-        while let Phase::Flushing { framing, next } = self.turn.phase {
-            let found = self.next_of(framing, next);
+        let Phase::Flushing { mut next } = self.turn.phase else { unreachable!("the caller looked") };
+        if self.turn.told == Framing::Frames {
+            let found = self.next_of(Framing::Frames, next);
             if found.is_some() {
                 return found;
             }
-            match framing {
-                Framing::Frames => self.turn.phase = Phase::Flushing { framing: Framing::Lines, next: 0 },
-                Framing::Lines => break,
-            }
+            self.turn.told = Framing::Lines;
+            next = 0;
         }
-        None
+        self.next_of(Framing::Lines, next)
     }
 
     /// The next one of a framing. With nothing in their log that can only be one that is replied to; whoever has an
     /// old backlog is written to when its socket takes more.
+    #[inline(always)] // for each framing by itself: it is what a flush does for every peer
     fn next_of(&mut self, framing: Framing, mut next: usize) -> Option<Token> {
         let Audience { roster, log } = self.audiences.of(framing);
-        let candidates = if log.is_empty() { &self.turn.replied } else { roster };
-        let has_others = log.is_empty();
-        while let Some(&token) = candidates.get(next) {
+        if log.is_empty() {
+            return self.next_replied(framing, next);
+        }
+        while let Some(&token) = roster.get(next) {
             next += 1;
             let Some(peer) = self.peers.get(token.index()) else { continue };
-            if has_others && peer.framing() != framing {
-                continue;
-            }
-            let upto = self.turn.upto(token, peer.state);
-            let due = log.due(token, upto);
+            let due = log.due(token, self.turn.upto(token, peer.state));
             if due.len > 0 || !peer.queue.is_empty() {
-                self.turn.phase = Phase::Flushing { framing, next };
+                self.turn.phase = Phase::Flushing { next };
                 self.turn.flushed = Some(Share { of: token, framing, due, sent: 0 });
                 return Some(token);
             }
         }
         None
+    }
+
+    /// The next one of a framing that is replied to and due nothing else.
+    fn next_replied(&mut self, framing: Framing, next: usize) -> Option<Token> {
+        let is_next = |token: &Token| {
+            let peer = self.peers.get(token.index());
+            peer.is_some_and(|peer| peer.framing() == framing && !peer.queue.is_empty())
+        };
+        let at = next + self.turn.replied.get(next..)?.iter().position(is_next)?;
+        let token = self.turn.replied[at];
+        let due = self.audiences.of(framing).log.due(token, Mark::START);
+        self.turn.phase = Phase::Flushing { next: at + 1 };
+        self.turn.flushed = Some(Share { of: token, framing, due, sent: 0 });
+        Some(token)
     }
 
     /// A peer has been written to: did it take all?

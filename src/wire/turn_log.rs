@@ -389,6 +389,34 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_a_stretch_of_the_log_like_any_frame_and_a_long_one_a_chunk_of_exact_size() {
+        let mut log = TurnLog::new();
+        let mut grown = String::with_capacity(4 * OWN_CHUNK_LEN);
+        grown.push_str(&"y".repeat(OWN_CHUNK_LEN - 1));
+        let (short, long) = (["", "one"], ["x".repeat(OWN_CHUNK_LEN - 1), grown]);
+        for line in short {
+            log.append_line(1, Cow::Borrowed(line));
+        }
+        log.append_line(2, Cow::Borrowed(long[0].as_str()));
+        log.append_line(2, Cow::Owned(long[1].clone()));
+        log.append_line(1, Cow::Borrowed(""));
+        assert_eq!(log.len(), "\none\n\n".len() + 2 * OWN_CHUNK_LEN);
+        log.close();
+        log.shrink();
+        let due = log.due(2, Mark::END);
+        assert_eq!((joined(log.parts(&due, 0)), due.frames), (b"\none\n\n".to_vec(), 3));
+        let due = log.due(1, Mark::END);
+        assert_eq!(joined(log.parts(&due, 0)), format!("{}\n{}\n", long[0], long[1]).into_bytes());
+        let kept: Vec<Chunk> = log.chunks(&due, 0).map(|(chunk, ..)| Arc::clone(chunk)).collect();
+        drop(log);
+        for chunk in kept {
+            let bytes =
+                Arc::try_unwrap(chunk).expect("nobody else has it").try_into_mut().expect("nor its bytes");
+            assert_eq!(bytes.capacity(), OWN_CHUNK_LEN);
+        }
+    }
+
+    #[test]
     fn what_was_sent_is_left_out_wherever_it_ended() {
         let log = log_of(MIXED);
         for receiver in 0..4 {
