@@ -231,6 +231,17 @@ fn introduce(settings: &Settings, listening: &[(SocketAddr, &'static str)], bans
         Size(limits.retained_max_bytes as u64),
     );
     log::info!("law: {}", law_text(settings));
+    if !settings.connect.is_empty() {
+        let names: Vec<String> = settings.connect.iter().map(ToString::to_string).collect();
+        log::info!("keeping up: {}", names.join(","));
+    }
+    if let Some(window) = limits.dedup {
+        log::info!(
+            "relaying nothing twice within {}: {} frames known at once",
+            Span(window),
+            limits.dedup_max
+        );
+    }
     if bans > 0 {
         log::info!("bans loaded: {bans}, none longer than --ban-time");
     }
