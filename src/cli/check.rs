@@ -55,11 +55,16 @@ pub fn memory(settings: &Settings) -> String {
     let bans = (limits.max_bans as u64).saturating_mul(BAN_BYTES);
     let known = if limits.dedup.is_some() { limits.dedup_max as u64 } else { 0 };
     let dedup = known.saturating_mul(DEDUP_BYTES);
-    let fixed = bans.saturating_add(dedup).saturating_add(PROGRAM_BYTES + turn);
+    let dedup_text = if dedup > 0 {
+        format!(" + dedup {known} x {DEDUP_BYTES} B ({})", roughly(dedup))
+    } else {
+        String::new()
+    };
+    let fixed = bans.saturating_add(PROGRAM_BYTES + turn);
     format!(
-        "worst-case memory: {} = peers {} x {per_peer} B ({}) + retained {} + fixed {}; \
+        "worst-case memory: {} = peers {} x {per_peer} B ({}) + retained {}{dedup_text} + fixed {}; \
          the kernel's socket buffers come on top\n",
-        roughly(peers.saturating_add(retained).saturating_add(fixed)),
+        roughly(peers.saturating_add(retained).saturating_add(dedup).saturating_add(fixed)),
         limits.max_peers,
         roughly(peers),
         roughly(retained),

@@ -81,12 +81,13 @@ impl Room {
 
     /// Told once: whoever is away for a day is not news every half a minute.
     fn dial_failed(&mut self, id: DialId, at: Option<SocketAddr>, why: io::ErrorKind) {
-        let failure = self.dials.get_mut(id).failed(self.now);
-        if failure.retry_in.is_some() {
+        if self.dials.get_mut(id).failed(self.now).is_some() {
             self.dials.wants_resolving(id);
-        }
-        if let Some(at) = at.filter(|_| failure.is_news) {
-            self.events.push(self.now, Kind::Dial, || Event::Undialed { dial: id, at, why });
+            if let Some(at) = at
+                && self.dials.get_mut(id).is_news()
+            {
+                self.events.push(self.now, Kind::Dial, || Event::Undialed { dial: id, at, why });
+            }
         }
         self.schedule_dial(id);
     }
