@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::memory::{MemoryNet, MemoryStack};
 use common::simulated::Simulated;
-use peer_relay::kernel::{Family, KernelStack, SocketOptions};
+use peer_relay::kernel::{Family, KernelStack, PortUse, SocketOptions};
 use peer_relay::protocol::Token;
 use peer_relay::server::{Readiness, Stack, WRITE_PARTS};
 use peer_relay::time::Instant;
@@ -69,7 +69,7 @@ impl World for KernelV4 {
 
     fn new() -> Option<Self> {
         let mut stack = KernelStack::new(SocketOptions::default()).unwrap();
-        let at = stack.listen(local("127.0.0.1", 0), Family::Own, Framing::Frames).unwrap();
+        let at = stack.listen(local("127.0.0.1", 0), Family::Own, PortUse::Alone, Framing::Frames).unwrap();
         Some(Self(stack, at))
     }
 
@@ -78,7 +78,7 @@ impl World for KernelV4 {
     }
 
     fn listen(&mut self, port: u16, framing: Framing) -> io::Result<SocketAddr> {
-        self.0.listen(local("127.0.0.1", port), Family::Own, framing)
+        self.0.listen(local("127.0.0.1", port), Family::Own, PortUse::Alone, framing)
     }
 
     fn at(&self) -> SocketAddr {
@@ -91,7 +91,7 @@ impl World for KernelV6 {
 
     fn new() -> Option<Self> {
         let mut stack = KernelStack::new(SocketOptions::default()).unwrap();
-        match stack.listen(local("::1", 0), Family::Own, Framing::Frames) {
+        match stack.listen(local("::1", 0), Family::Own, PortUse::Alone, Framing::Frames) {
             Ok(at) => Some(Self(stack, at)),
             Err(error) => {
                 eprintln!("no IPv6 on this machine: {error}");
@@ -105,7 +105,7 @@ impl World for KernelV6 {
     }
 
     fn listen(&mut self, port: u16, framing: Framing) -> io::Result<SocketAddr> {
-        self.0.listen(local("::1", port), Family::Own, framing)
+        self.0.listen(local("::1", port), Family::Own, PortUse::Alone, framing)
     }
 
     fn at(&self) -> SocketAddr {
@@ -371,6 +371,9 @@ contract! {
     a_reset_while_data_waits_ends_in_an_error_both_ways
     writing_to_who_has_closed_fails_in_the_end
     where_nobody_listens_a_connection_fails
+    a_connection_that_was_begun_is_there_when_it_is_said_to_be_writable
+    a_connection_that_nobody_takes_says_how_it_failed
+    registered_anew_a_stream_speaks_under_the_new_token_alone
     accepting_would_block_when_nobody_is_there
     everybody_who_waits_is_accepted_after_one_word
     who_came_is_known_by_its_address
@@ -608,6 +611,64 @@ fn where_nobody_listens_a_connection_fails<W: World>(mut rig: Rig<W>) {
     rig.expect_refusal(at);
 }
 
+fn a_connection_that_was_begun_is_there_when_it_is_said_to_be_writable<W: World>(mut rig: Rig<W>) {
+    let at = rig.world.at();
+    let near = rig.stack().connect(at, None).unwrap();
+    let mut near = rig.registered(near);
+    let mut is_there = false;
+    while !is_there {
+        rig.expect(&[Readiness::Writable(near.token)]); // may be said too often
+        is_there = match rig.stack().connected(&mut near.stream) {
+            Ok(()) => true,
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                false
+            }
+        };
+    }
+    let (far, _) = rig.accept();
+    let mut far = rig.registered(far);
+    rig.write_all(&mut near, b"here");
+    assert_eq!(rig.read_up_to(&mut far, 4).unwrap(), b"here");
+    rig.stack().connected(&mut near.stream).unwrap();
+    rig.close(near);
+    rig.close(far);
+}
+
+fn a_connection_that_nobody_takes_says_how_it_failed<W: World>(mut rig: Rig<W>) {
+    let at = rig.world.at();
+    rig.stack().stop_listening();
+    let failure = |rig: &mut Rig<W>| {
+        let mut end = match rig.stack().connect(at, None) {
+            Err(error) => return Some(error.kind()),
+            Ok(stream) => rig.registered(stream),
+        };
+        rig.expect(&[Readiness::Ended(end.token), Readiness::Writable(end.token)]);
+        let connected = rig.stack().connected(&mut end.stream);
+        rig.close(end);
+        connected.err().map(|error| error.kind())
+    };
+    // some other program may take the port, but not every time
+    let found = [0; 3].map(|_| failure(&mut rig));
+    assert!(found.contains(&Some(io::ErrorKind::ConnectionRefused)), "{found:?}");
+}
+
+fn registered_anew_a_stream_speaks_under_the_new_token_alone<W: World>(mut rig: Rig<W>) {
+    let Pair { near: End { mut stream, token: before }, mut far } = rig.pair();
+    rig.write_all(&mut far, b"before");
+    rig.expect(&[Readiness::Readable(before)]);
+    let token = rig.next_token();
+    rig.stack().register(&mut stream, token).unwrap();
+    let mut near = End { stream, token };
+    rig.forget();
+    rig.write_all(&mut far, b" and after");
+    assert_eq!(rig.read_up_to(&mut near, 16).unwrap(), b"before and after");
+    assert!(!rig.said.contains(&Readiness::Readable(before)), "{:?}", rig.said);
+    rig.close(near);
+    rig.expect(&[Readiness::Ended(far.token)]);
+    rig.close(far);
+}
+
 fn accepting_would_block_when_nobody_is_there<W: World>(mut rig: Rig<W>) {
     assert!(is_would_block(&rig.stack().accept()));
     let Pair { near, far } = rig.pair();
@@ -724,7 +785,7 @@ fn time_never_goes_back<W: World>(mut rig: Rig<W>) {
 /// A kernel's stack with these options, and a listener there.
 fn kernel(options: SocketOptions, at: &str, family: Family) -> io::Result<(KernelStack, SocketAddr)> {
     let mut stack = KernelStack::new(options)?;
-    let at = stack.listen(local(at, 0), family, Framing::Frames)?;
+    let at = stack.listen(local(at, 0), family, PortUse::Alone, Framing::Frames)?;
     Ok((stack, at))
 }
 
@@ -738,6 +799,63 @@ fn accepted(stack: &mut KernelStack) -> (<KernelStack as Stack>::Stream, SocketA
         let now = stack.wait(&mut Vec::new(), Some(deadline)).unwrap();
         assert!(now < deadline, "nobody came");
     }
+}
+
+/// As long as those who wait to be accepted are as many as may wait, whoever comes hears nothing.
+#[test]
+fn a_connection_that_takes_its_time_is_not_there_before_it_is() {
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&local("127.0.0.1", 0).into()).unwrap();
+    listener.listen(0).unwrap();
+    let at = listener.local_addr().unwrap().as_socket().unwrap();
+    let mut stack = KernelStack::new(SocketOptions::default()).unwrap();
+    let mut streams: Vec<_> = (0..8).map(|_| stack.connect(at, None).unwrap()).collect();
+    for (token, stream) in (0..).map(Token).zip(&mut streams) {
+        stack.register(stream, token).unwrap();
+    }
+    let connected = |stack: &mut KernelStack, streams: &mut [<KernelStack as Stack>::Stream]| -> Vec<bool> {
+        let mut is_there = |stream| match stack.connected(stream) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(error) => panic!("{error}"),
+        };
+        streams.iter_mut().map(&mut is_there).collect()
+    };
+    let there = connected(&mut stack, &mut streams);
+    assert!(there.contains(&false), "{there:?}");
+    let last = there.iter().position(|is_there| !is_there).unwrap();
+    assert_eq!(stack.read(&mut streams[last], &mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    // now there is room for all of them; a SYN that was passed over is sent again after a second
+    listener.set_nonblocking(true).unwrap();
+    let (mut taken, deadline) = (Vec::new(), stack.now() + 2 * PATIENCE);
+    while connected(&mut stack, &mut streams).contains(&false) {
+        taken.extend(listener.accept().ok());
+        let soon = stack.now() + Duration::from_millis(20);
+        let now = stack.wait(&mut Vec::new(), Some(soon)).unwrap();
+        assert!(now < deadline, "still not there: {:?}", connected(&mut stack, &mut streams));
+    }
+    assert!(!taken.is_empty());
+}
+
+/// An address that cannot be reached from where one stands: no packet leaves.
+#[test]
+fn where_no_way_leads_a_connection_fails_at_once_or_says_so() {
+    let mut stack = KernelStack::new(SocketOptions::default()).unwrap();
+    let from = Some(IpAddr::from([127, 0, 0, 1]));
+    let mut stream = match stack.connect("192.0.2.1:9".parse().unwrap(), from) {
+        Err(error) => return assert_ne!(error.kind(), io::ErrorKind::WouldBlock),
+        Ok(stream) => stream,
+    };
+    stack.register(&mut stream, Token(1)).unwrap();
+    let deadline = stack.now() + PATIENCE;
+    while let Err(error) = stack.connected(&mut stream) {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            return;
+        }
+        let now = stack.wait(&mut Vec::new(), Some(deadline)).unwrap();
+        assert!(now < deadline, "neither there nor failed");
+    }
+    panic!("there is somebody at an address for documentation");
 }
 
 #[test]
@@ -818,7 +936,7 @@ fn an_ipv6_wildcard_of_its_own_leaves_ipv4_to_others() {
         let Ok((mut stack, at)) = kernel(SocketOptions::default(), "::", Family::Own) else {
             return eprintln!("no IPv6 on this machine");
         };
-        match stack.listen(local("0.0.0.0", at.port()), Family::Own, Framing::Frames) {
+        match stack.listen(local("0.0.0.0", at.port()), Family::Own, PortUse::Alone, Framing::Frames) {
             Ok(_) => return,
             Err(error) => errors.push(error),
         }
@@ -830,7 +948,7 @@ fn an_ipv6_wildcard_of_its_own_leaves_ipv4_to_others() {
 #[test]
 fn no_listener_waits_for_another_to_run_dry() {
     let (mut stack, first) = kernel(SocketOptions::default(), "127.0.0.1", Family::Own).unwrap();
-    let second = stack.listen(local("127.0.0.1", 0), Family::Own, Framing::Frames).unwrap();
+    let second = stack.listen(local("127.0.0.1", 0), Family::Own, PortUse::Alone, Framing::Frames).unwrap();
     let _clients: Vec<_> =
         [first, first, first, first, second].map(|at| std::net::TcpStream::connect(at).unwrap()).into();
     // a blocking connect is in the backlog when it returns, and both listeners say so

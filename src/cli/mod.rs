@@ -11,6 +11,7 @@ mod listening;
 mod load;
 mod logging;
 mod mistakes;
+mod neighbours;
 mod network;
 mod options;
 #[doc(hidden)]
@@ -19,6 +20,7 @@ mod peer;
 mod plotting;
 mod report;
 mod serve;
+mod settings;
 mod signals;
 mod sim;
 mod target;

@@ -12,7 +12,9 @@ use clap::ArgMatches;
 use super::ban_file::{self, BanFile};
 use super::calendar::Calendar;
 use super::listening::{cannot_listen, family};
-use super::options::{ServeArgs, Settings};
+use super::neighbours::Neighbours;
+use super::options::ServeArgs;
+use super::settings::Settings;
 use super::signals::{self, Stop};
 use super::units::{Size, Span, grouped};
 use super::{Failure, check, logging, raise_descriptor_limit, report, version};
@@ -45,8 +47,11 @@ pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result
     let stop = signals::install(stack.wake())?;
     logging::start(settings.log_level)?;
     introduce(&settings, &listening, relay.bans().len());
-    let house = House::new(&settings, calendar, stop, &relay, loaded.len())?;
-    house.run(Server::new(stack, relay))
+    let neighbours = Neighbours::new(stack.wake(), settings.network.port);
+    let mut house = House::new(&settings, calendar, stop, neighbours, &relay, loaded.len())?;
+    let mut server = Server::new(stack, relay);
+    house.neighbours.keep_up(&settings.connect, &mut server)?;
+    house.run(server)
 }
 
 /// Has glibc's allocator keep up to twice this much freed memory instead of giving it back to the kernel, which would
@@ -61,6 +66,7 @@ fn keep_freed_memory() {
 struct House {
     calendar: Calendar,
     stop: Stop,
+    neighbours: Neighbours,
     ban_file: Option<BanFile>,
     drain: Duration,
     stats_every: Option<Duration>,
@@ -75,6 +81,7 @@ impl House {
         settings: &Settings,
         calendar: Calendar,
         stop: Stop,
+        neighbours: Neighbours,
         relay: &Relay<Flood>,
         loaded: usize,
     ) -> Result<Self, Failure> {
@@ -82,6 +89,7 @@ impl House {
         Ok(Self {
             calendar,
             stop,
+            neighbours,
             ban_file: settings.ban_file.clone().map(keep).transpose()?,
             drain: settings.limits.drain,
             stats_every: settings.stats_every,
@@ -107,6 +115,7 @@ impl House {
     /// One turn and what belongs to it. True when it was the last.
     fn turn(&mut self, server: &mut Server<KernelStack, Flood>) -> io::Result<bool> {
         let now = server.turn(self.wake_up())?;
+        self.neighbours.tick(server);
         self.tell_events(server);
         self.tell_figures(now, server.relay());
         if let Some(file) = &mut self.ban_file {
@@ -128,7 +137,7 @@ impl House {
 
     fn tell_events(&self, server: &mut Server<KernelStack, Flood>) {
         for event in server.events() {
-            let (level, line) = report::line(&event, &self.calendar);
+            let (level, line) = report::line(&event, &self.calendar, &self.neighbours);
             log::log!(level, "{line}");
         }
     }
@@ -202,7 +211,9 @@ fn listen(stack: &mut KernelStack, settings: &Settings) -> Result<Vec<Listening>
             Family::Both => Some("dual-stack: IPv6 and IPv4"),
             Family::Own => Some("IPv6 only"),
         };
-        let at = stack.listen(at, family, framing).map_err(|error| cannot_listen(option, at, &error))?;
+        let at = stack
+            .listen(at, family, settings.port_use, framing)
+            .map_err(|error| cannot_listen(option, at, &error))?;
         Ok(Listening { at, framing, families })
     };
     let mut opened = Vec::new();
@@ -246,6 +257,17 @@ fn introduce(settings: &Settings, listening: &[Listening], bans: usize) {
         Size(limits.retained_max_bytes as u64),
     );
     log::info!("law: {}", law_text(settings));
+    if !settings.connect.is_empty() {
+        let names: Vec<String> = settings.connect.iter().map(ToString::to_string).collect();
+        log::info!("keeping up: {}", names.join(","));
+    }
+    if let Some(window) = limits.dedup {
+        log::info!(
+            "relaying nothing twice within {}: {} frames known at once",
+            Span(window),
+            limits.dedup_max
+        );
+    }
     if bans > 0 {
         log::info!("bans loaded: {bans}, none longer than --ban-time");
     }

@@ -12,6 +12,9 @@ use super::Arriving;
 use super::address::{AddressKey, Addresses};
 use super::audience::Audiences;
 use super::ban_list::BanList;
+use super::dedup::Dedup;
+use super::dials::Dials;
+use super::ending::Sleeper;
 use super::events::{Event, Events, Kind, Who};
 use super::intake::Intake;
 use super::judging::OVER_RATE;
@@ -43,7 +46,10 @@ pub(super) struct Room {
     pub(super) addresses: Addresses,
     pub(super) bans: BanList,
     pub(super) turn: Turn,
-    pub(super) deadlines: Deadlines<Token>,
+    pub(super) deadlines: Deadlines<Sleeper>,
+    pub(super) dials: Dials,
+    /// What is not relayed again, where that is wanted.
+    dedup: Option<Dedup>,
     pub(super) events: Events,
     pub(super) stats: Stats,
     /// Bytes strangers make us hold, each counted once.
@@ -65,6 +71,8 @@ impl Room {
             bans: BanList::new(limits.max_bans),
             turn: Turn::default(),
             deadlines: Deadlines::new(),
+            dials: Dials::default(),
+            dedup: limits.dedup.map(|window| Dedup::new(window, limits.dedup_max)),
             events: Events::default(),
             stats: Stats::default(),
             retained: 0,
@@ -82,17 +90,27 @@ impl Room {
 
     /// Lets a connection in, or says why not.
     pub fn admit(&mut self, address: SocketAddr, framing: Framing) -> Result<Token, Refusal> {
+        let key = AddressKey::of(address.ip());
+        if let Err(refusal) = self.may_enter(key, address.ip()) {
+            self.refuse(address, refusal);
+            return Err(refusal);
+        }
+        let (token, who) = self.place(address, framing);
+        self.addresses.insert(key, token);
+        self.stats.accepted += 1;
+        let peers = self.peers.len();
+        self.events.push(self.now, Kind::Connected, || Event::Connected { who, peers });
+        Ok(token)
+    }
+
+    /// One more peer, whichever of the two began the connection.
+    pub(super) fn place(&mut self, address: SocketAddr, framing: Framing) -> (Token, Who) {
         assert!(self.turn.is_over() && self.audiences.has_nothing(), "accept comes last in a turn");
         let largest = match framing {
             Framing::Frames => MAX_PAYLOAD,
             Framing::Lines => lines::MAX_PAYLOAD,
         };
         assert!(self.limits.decoder.max_payload <= largest, "a message's length must fit a queue's entry");
-        let key = AddressKey::of(address.ip());
-        if let Err(refusal) = self.may_enter(key, address.ip()) {
-            self.refuse(address, refusal);
-            return Err(refusal);
-        }
         self.last_id += 1;
         let who = Who { peer: PeerId(self.last_id), address };
         let over_rate = self.law.penalty(Offence::Flood);
@@ -101,12 +119,8 @@ impl Room {
         let peer = Peer::new(self.now, who, place, &self.limits, over_rate);
         let token = Token(u32::try_from(self.peers.insert(peer)).expect("fewer peers than 2^32"));
         roster.push(token);
-        self.addresses.insert(key, token);
         self.schedule(token);
-        self.stats.accepted += 1;
-        let peers = self.peers.len();
-        self.events.push(self.now, Kind::Connected, || Event::Connected { who, peers });
-        Ok(token)
+        (token, who)
     }
 
     /// Bytes have come: counts them and looks whether they are another protocol's first.
@@ -220,8 +234,11 @@ impl Room {
         let mut peer = self.peers.remove(token.index());
         let (queued, unsent) = (peer.queue.held(), peer.queue.unsent());
         self.note_undelivered(unsent); // nothing is, of whoever was told to go
-        self.deadlines.cancel(token, &mut peer.wake);
-        self.addresses.remove(AddressKey::of(peer.ip()), token);
+        self.deadlines.cancel(Sleeper::Peer(token), &mut peer.wake);
+        let dial = self.dials.take(token);
+        if dial.is_none() {
+            self.addresses.remove(AddressKey::of(peer.ip()), token);
+        }
         let roster = &mut self.audiences.of_mut(peer.framing()).roster;
         roster.swap_remove(peer.place as usize);
         if let Some(&moved) = roster.get(peer.place as usize) {
@@ -240,6 +257,9 @@ impl Room {
             skipped: peer.intake.skipped(),
             queued: peer.cut_off_at().max(queued),
         });
+        if let Some(dial) = dial {
+            self.neighbour_lost(dial, who, cause);
+        }
     }
 
     pub fn log_len(&self) -> usize {
@@ -275,7 +295,7 @@ impl Room {
     pub(super) fn schedule(&mut self, token: Token) {
         let peer = &mut self.peers[token.index()];
         if let Some((when, _)) = peer.deadline(&self.limits) {
-            self.deadlines.by(token, &mut peer.wake, when);
+            self.deadlines.by(Sleeper::Peer(token), &mut peer.wake, when);
         }
     }
 
@@ -290,7 +310,7 @@ impl Room {
     /// Whether an address is not to be shut out, whoever else of its net is.
     pub(super) fn is_never_banned(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
-        self.limits.never_ban.iter().any(|net| net.contains(&ip))
+        self.limits.never_ban.iter().any(|net| net.contains(&ip)) || self.dials.has(ip)
     }
 
     fn may_enter(&self, key: AddressKey, ip: IpAddr) -> Result<(), Refusal> {
@@ -302,7 +322,8 @@ impl Room {
         if self.limits.max_peers_per_ip.is_some_and(|max| self.addresses.has(key, max)) {
             return Err(Refusal::TooManyFromAddress(key));
         }
-        if self.peers.len() >= self.limits.max_peers { Err(Refusal::Full) } else { Ok(()) }
+        let taken = self.peers.len() + self.dials.absent();
+        if taken >= self.limits.max_peers { Err(Refusal::Full) } else { Ok(()) }
     }
 
     fn refuse(&mut self, address: SocketAddr, refusal: Refusal) {
@@ -327,6 +348,12 @@ impl Room {
 
 impl Outbox for Room {
     fn relay(&mut self, from: Token, frame: Frame<'_>) {
+        if let Some(dedup) = &mut self.dedup
+            && !dedup.is_new(self.now, &frame)
+        {
+            self.stats.duplicates += 1;
+            return;
+        }
         let Audiences { frames, lines } = &mut self.audiences;
         if !lines.is_empty() && frame.command() == Command::MSG {
             lines.log.append_line(from, printable(frame.payload()));

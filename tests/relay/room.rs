@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use peer_relay::protocol::{Flood, Protocol, Token};
-use peer_relay::relay::{Event, Law, Limits, Output, Reason, Refusal, Relay};
+use peer_relay::relay::{DialId, Event, Law, Limits, Output, Reason, Refusal, Relay};
 use peer_relay::time::Instant;
 use peer_relay::wire::{Frame, Framing, Network};
 
@@ -28,6 +28,10 @@ pub struct Room<P: Protocol = Flood> {
     pub events: Vec<Event>,
     /// Who was told to be read again.
     pub reads: Vec<Name>,
+    /// Who was to be dialled, and where.
+    pub dials: Vec<(DialId, SocketAddr)>,
+    /// Whose attempts were to end.
+    pub given_up: Vec<DialId>,
     retained_max: usize,
     guests: Vec<Guest>,
     here: BTreeMap<Token, Name>,
@@ -59,6 +63,8 @@ impl<P: Protocol> Room<P> {
             events: Vec::new(),
             reads: Vec::new(),
             guests: Vec::new(),
+            dials: Vec::new(),
+            given_up: Vec::new(),
             here: BTreeMap::new(),
         }
     }
@@ -72,6 +78,16 @@ impl<P: Protocol> Room<P> {
     pub fn try_join_as(&mut self, address: &str, framing: Framing) -> Result<Name, Refusal> {
         let at = SocketAddr::new(address.parse().expect("an address"), 1000 + self.guests.len() as u16);
         let token = self.relay.accepted(self.now, at, framing)?;
+        Ok(self.seat(token))
+    }
+
+    /// Somebody who is kept up is there.
+    pub fn dialed(&mut self, id: DialId, at: SocketAddr) -> Name {
+        let token = self.relay.dialed(self.now, id, at);
+        self.seat(token)
+    }
+
+    fn seat(&mut self, token: Token) -> Name {
         let name = self.guests.len();
         let unread = VecDeque::new();
         self.guests.push(Guest {
@@ -84,7 +100,7 @@ impl<P: Protocol> Room<P> {
         });
         assert_eq!(self.here.insert(token, name), None, "a token is given to one peer at a time");
         self.note();
-        Ok(name)
+        name
     }
 
     pub fn join(&mut self, address: &str) -> Name {
@@ -167,6 +183,8 @@ impl<P: Protocol> Room<P> {
                 Output::Flush(token) => self.write(self.here[&token]),
                 Output::Read(token) => self.reads.push(self.here[&token]),
                 Output::Disconnect(token, reason) => leaving.push((self.here[&token], reason)),
+                Output::Dial(id, to) => self.dials.push((id, to)),
+                Output::GiveUp(id) => self.given_up.push(id),
             }
         }
         for (name, reason) in leaving {

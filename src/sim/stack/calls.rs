@@ -80,6 +80,15 @@ impl Stack for SimStack {
         Ok(SimStream(conn))
     }
 
+    fn connected(&mut self, stream: &mut SimStream) -> io::Result<()> {
+        let end = self.held(stream);
+        match end.error {
+            Some(kind) => Err(kind.into()),
+            None if end.is_open => Ok(()),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
     fn register(&mut self, stream: &mut SimStream, token: Token) -> io::Result<()> {
         self.last_token = self.last_token.max(token.0);
         let end = self.held(stream);
