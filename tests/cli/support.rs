@@ -180,6 +180,11 @@ impl Relay {
         self.listening().iter().map(address).collect()
     }
 
+    /// Where it listens for lines; the only place, where it was asked to.
+    pub fn lines_address(&self) -> SocketAddr {
+        *self.addresses().last().expect("it listens somewhere")
+    }
+
     /// Where it listens first.
     pub fn address(&self) -> SocketAddr {
         self.addresses()[0]

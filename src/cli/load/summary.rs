@@ -6,9 +6,6 @@ use crate::cli::units::{Size, Span, grouped, in_binary};
 use crate::load::{Complaint, Dialect, FAULTS_MOST, Fault, GaveUp, PATIENCE, Pace, Plan, Report};
 use crate::relay::Limits;
 
-/// Longest line a relay takes by default.
-const LINE_MOST: u32 = 64_000;
-
 /// All of it.
 pub fn text(outcome: &Outcome) -> String {
     let report = &outcome.report;
@@ -178,15 +175,15 @@ fn faults(report: &Report, text: &mut String) {
 
 /// Whether a relay that was given no options cuts off whoever sends what was asked for.
 fn size_hint(plan: &Plan) -> String {
-    let (largest, size) = (Limits::new(plan.magic).decoder.max_payload, *plan.sizes.end());
+    let (limits, size) = (Limits::new(plan.magic), *plan.sizes.end());
     match plan.dialect {
-        Dialect::Frames | Dialect::Lines if plan.line_peers() > 0 && size > LINE_MOST => {
-            format!(
-                " (--size is beyond the {} that a relay takes in a line by default)",
-                Size(LINE_MOST.into())
-            )
+        Dialect::Frames | Dialect::Lines if plan.line_peers() > 0 && size as usize > limits.max_line => {
+            let most = Size(limits.max_line as u64);
+            format!(" (--size is beyond the {most} that a relay takes in a line by default)")
         }
-        Dialect::Frames if size > largest => " (--size is beyond what a relay takes by default)".into(),
+        Dialect::Frames if size > limits.decoder.max_payload => {
+            " (--size is beyond what a relay takes by default)".into()
+        }
         Dialect::Frames | Dialect::Lines | Dialect::Redis | Dialect::Nats | Dialect::Mqtt => String::new(),
     }
 }

@@ -17,6 +17,7 @@ use super::packet::{Conn, Packet, What};
 use crate::protocol::Token;
 use crate::server::Readiness;
 use crate::time::Instant;
+use crate::wire::Framing;
 use end::End;
 
 /// Connections that wait to be accepted.
@@ -30,8 +31,8 @@ pub struct SimStack {
     has_waited: bool,
     ends: Vec<Option<Box<End>>>,
     alive: usize,
-    listeners: Vec<SocketAddr>,
-    backlog: VecDeque<Conn>,
+    listeners: Vec<(SocketAddr, Framing)>,
+    backlog: VecDeque<(Conn, Framing)>,
     /// Somebody has come since that was last said.
     is_visited: bool,
     /// Of whom something is to be said.
@@ -83,9 +84,9 @@ impl SimStack {
         }
     }
 
-    /// Whoever comes there is taken up.
-    pub fn listen(&mut self, at: SocketAddr) {
-        self.listeners.push(at);
+    /// Whoever comes there is taken up, and speaks so.
+    pub fn listen(&mut self, at: SocketAddr, framing: Framing) {
+        self.listeners.push((at, framing));
     }
 
     /// From now on it keeps a journal.
@@ -185,13 +186,14 @@ impl SimStack {
     }
 
     fn visited(&mut self, conn: Conn, from: SocketAddr, to: SocketAddr, room: usize) {
-        if !self.listeners.contains(&to) || self.backlog.len() >= BACKLOG {
+        let listener = self.listeners.iter().find(|(at, _)| *at == to);
+        let Some(&(_, framing)) = listener.filter(|_| self.backlog.len() < BACKLOG) else {
             return self.send(conn, What::Refused);
-        }
+        };
         let mut end = End::new(from, room);
         end.opened();
         self.place(conn, end);
-        self.backlog.push_back(conn);
+        self.backlog.push_back((conn, framing));
         self.is_visited = true;
         self.send(conn, What::Opened);
     }
