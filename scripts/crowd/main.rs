@@ -1,10 +1,12 @@
-//! A crowd for a relay: what `scripts/soak.sh` and `scripts/storm.sh` run. Starts the relay built beside it,
-//! and says in numbers what came of it. Knows how a run begins and ends, not what happens in it.
+//! A crowd for a relay: what `scripts/soak.sh`, `scripts/storm.sh` and `scripts/mesh.sh` run. Starts the relay built
+//! beside it, and says in numbers what came of it. Knows how a run begins and ends, not what happens in it.
 
 mod frames;
 mod honest;
 mod hostile;
+mod leaves;
 mod ledger;
+mod mesh;
 mod relay;
 mod returning;
 mod soak;
@@ -21,16 +23,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A storm's time in all. Ten thousand peers need a few seconds, beside other work some more.
 const STORM_BOUND: Duration = Duration::from_secs(180);
 
+/// That of all meshes. Together they need twenty seconds or so.
+const MESH_BOUND: Duration = Duration::from_secs(170);
+
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let what = match words[..] {
         ["soak", seconds] => seconds.parse().ok().filter(|&seconds| seconds > 0).map(Play::Soak),
         ["storm", peers] => peers.parse().ok().filter(|&peers| peers > 1).map(Play::Storm),
+        ["mesh", ref shapes @ ..] => mesh::shapes(shapes).map(Play::Mesh),
         _ => None,
     };
     let Some(play) = what else {
-        return complain("crowd soak SECONDS, or crowd storm PEERS, at least 2", 2);
+        let usage = "crowd soak SECONDS, or crowd storm PEERS, at least 2, or crowd mesh [SHAPE...]";
+        return complain(usage, 2);
     };
     // whoever stops this program means the relay too
     if let Err(error) = ctrlc::set_handler(|| relay::give_up("stopped by a signal")) {
@@ -50,6 +57,7 @@ fn main() -> ExitCode {
 enum Play {
     Soak(u64),
     Storm(usize),
+    Mesh(Vec<mesh::Shape>),
 }
 
 impl Play {
@@ -58,6 +66,7 @@ impl Play {
         match self {
             Self::Soak(seconds) => Duration::from_secs(*seconds) + soak::WARM_UP + 6 * PATIENCE,
             Self::Storm(_) => STORM_BOUND,
+            Self::Mesh(_) => MESH_BOUND,
         }
     }
 
@@ -65,6 +74,7 @@ impl Play {
         match self {
             Self::Soak(seconds) => soak::run(Duration::from_secs(seconds)),
             Self::Storm(peers) => storm::run(peers),
+            Self::Mesh(shapes) => mesh::run(&shapes),
         }
     }
 }
