@@ -73,11 +73,11 @@ pub fn run(shapes: &[Shape]) -> Result<(), String> {
             trial(shape).map_err(|fault| format!("{name}, {fault}"))?;
         let (relays, dialed) =
             (shape.relays(), (0..shape.relays()).map(|at| shape.dials(at).len()).sum::<usize>());
-        let seconds = |span: Duration| format!("{:.3} s", span.as_secs_f64());
+        let seconds = |span: Duration| format!("{:.2} s", span.as_secs_f64());
         tell(&format!(
             "{name:<8} {relays:>6} {dialed:>6} {:>12} {:>14} {:>12} {deliveries:>25}",
             seconds(whole),
-            carries.map_or("-".into(), seconds),
+            carries.map_or("-".into(), |span| format!("{:.1} ms", span.as_secs_f64() * 1e3)),
             seconds(whole_again),
         ))?;
     }
@@ -217,10 +217,10 @@ impl Mesh {
         self.leaves.begin(owed.clone());
         let in_full_flow = |mesh: &Self| mesh.leaves.have_heard(owed.iter().copied());
         self.talk_until(Instant::now(), PATIENCE, in_full_flow)?.ok_or("nothing is heard before")?;
+        let killed = Instant::now();
         if let Some(relay) = self.relays[victim].take() {
             relay.kill();
         }
-        let killed = Instant::now();
         self.leaves.lose(&leaves_at(victim).collect::<Vec<_>>())?;
         self.leaves.mark();
         let has_noticed = |mesh: &Self, at: usize| {
