@@ -9,6 +9,7 @@ mod ledger;
 mod mesh;
 mod relay;
 mod returning;
+mod shape;
 mod soak;
 mod storm;
 
@@ -16,6 +17,8 @@ use std::io::{Write as _, stderr, stdout};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
+
+use shape::Shape;
 
 /// How long anything may take that is sure to happen. A machine that is busy is slow, not broken.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,7 +35,7 @@ fn main() -> ExitCode {
     let what = match words[..] {
         ["soak", seconds] => seconds.parse().ok().filter(|&seconds| seconds > 0).map(Play::Soak),
         ["storm", peers] => peers.parse().ok().filter(|&peers| peers > 1).map(Play::Storm),
-        ["mesh", ref shapes @ ..] => mesh::shapes(shapes).map(Play::Mesh),
+        ["mesh", ref shapes @ ..] => Shape::named(shapes).map(Play::Mesh),
         _ => None,
     };
     let Some(play) = what else {
@@ -57,7 +60,7 @@ fn main() -> ExitCode {
 enum Play {
     Soak(u64),
     Storm(usize),
-    Mesh(Vec<mesh::Shape>),
+    Mesh(Vec<Shape>),
 }
 
 impl Play {

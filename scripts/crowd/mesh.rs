@@ -9,31 +9,15 @@ use peer_relay::relay::RETRY_MOST;
 
 use crate::leaves::Leaves;
 use crate::relay::Relay;
+use crate::shape::{LEAVES, Shape};
 use crate::{PATIENCE, tell};
 
-/// Leaves at each relay: one that speaks has one beside it, and one more that must not hear it from that one.
-const LEAVES: usize = 3;
 /// Frames that each says in a talk, as fast as it can.
 const FRAMES: usize = 100;
 /// How often each speaks while something is waited for.
 const EVERY: Duration = Duration::from_millis(20);
 /// Two lines of figures are that far apart, and for so long at least nothing came when they agree.
 const FIGURES_EVERY: &str = "--stats-every=100ms";
-
-/// Which relay dials which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// One that dials itself.
-    Itself,
-    /// Two that dial each other.
-    Pair,
-    /// Three, each but the first dials the one before.
-    Line,
-    /// Three, each dials the next, the last the first.
-    Ring,
-    /// Three, each dials both others.
-    Mesh,
-}
 
 /// What it comes to.
 #[derive(Debug, Default)]
@@ -52,12 +36,6 @@ struct Mesh {
     /// None while it is down.
     relays: Vec<Option<Relay>>,
     leaves: Leaves,
-}
-
-/// Those with these names, or all.
-pub fn shapes(names: &[&str]) -> Option<Vec<Shape>> {
-    let named = |name: &&str| Shape::ALL.into_iter().find(|shape| shape.name() == *name);
-    if names.is_empty() { Some(Shape::ALL.to_vec()) } else { names.iter().map(named).collect() }
 }
 
 /// Runs them, one after the other; an error is what did not hold.
@@ -102,64 +80,6 @@ fn trial(shape: Shape) -> Result<Times, String> {
     Ok(times)
 }
 
-impl Shape {
-    const ALL: [Self; 5] = [Self::Itself, Self::Pair, Self::Line, Self::Ring, Self::Mesh];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Itself => "itself",
-            Self::Pair => "pair",
-            Self::Line => "line",
-            Self::Ring => "ring",
-            Self::Mesh => "mesh",
-        }
-    }
-
-    fn relays(self) -> usize {
-        match self {
-            Self::Itself => 1,
-            Self::Pair => 2,
-            Self::Line | Self::Ring | Self::Mesh => 3,
-        }
-    }
-
-    /// Whom one dials.
-    fn dials(self, relay: usize) -> Vec<usize> {
-        match self {
-            Self::Itself => vec![0],
-            Self::Pair => vec![1 - relay],
-            Self::Line => relay.checked_sub(1).into_iter().collect(),
-            Self::Ring => vec![(relay + 1) % 3],
-            Self::Mesh => (0..3).filter(|other| *other != relay).collect(),
-        }
-    }
-
-    /// Who is killed: of a line the middle.
-    fn victim(self) -> usize {
-        match self {
-            Self::Itself => 0,
-            Self::Pair | Self::Line | Self::Ring | Self::Mesh => 1,
-        }
-    }
-
-    /// Whether what is said at one is heard at the other while this one is down. Three have at most one between them.
-    fn carries(self, from: usize, to: usize, down: Option<usize>) -> bool {
-        let are_linked = |one, other| self.dials(one).contains(&other) || self.dials(other).contains(&one);
-        let mut between = (0..self.relays()).filter(|relay| Some(*relay) != down);
-        from == to || are_linked(from, to) || between.any(|via| are_linked(from, via) && are_linked(via, to))
-    }
-
-    /// Whose frames are due to whom, sender and receiver, while this one is down.
-    fn owed(self, down: Option<usize>) -> BTreeSet<(usize, usize)> {
-        let there = || (0..self.relays() * LEAVES).filter(move |leaf| Some(leaf / LEAVES) != down);
-        let pairs = there().flat_map(|sender| there().map(move |receiver| (sender, receiver)));
-        let is_owed = |&(sender, receiver): &(usize, usize)| {
-            sender != receiver && self.carries(sender / LEAVES, receiver / LEAVES, down)
-        };
-        pairs.filter(is_owed).collect()
-    }
-}
-
 impl Mesh {
     /// Their leaves are in; whether the relays have found each other is another matter.
     fn start(shape: Shape) -> Result<Self, String> {
@@ -179,7 +99,7 @@ impl Mesh {
         let options: Vec<String> = dialed.chain([FIGURES_EVERY.into()]).collect();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         self.relays[relay] = Some(Relay::start(self.places[relay], &options)?);
-        for leaf in leaves_at(relay) {
+        for leaf in Shape::leaves_at(relay) {
             self.leaves.connect(leaf, self.places[relay])?;
         }
         Ok(())
@@ -221,7 +141,7 @@ impl Mesh {
         if let Some(relay) = self.relays[victim].take() {
             relay.kill();
         }
-        self.leaves.lose(&leaves_at(victim).collect::<Vec<_>>())?;
+        self.leaves.lose(&Shape::leaves_at(victim).collect::<Vec<_>>())?;
         self.leaves.mark();
         let has_noticed = |mesh: &Self, at: usize| {
             mesh.links(at) == shape.dials(at).into_iter().filter(|dialed| *dialed != victim).count()
@@ -311,10 +231,6 @@ impl Mesh {
         self.relays.iter().flatten().try_for_each(Relay::terminate)?;
         self.relays.iter().flatten().try_for_each(Relay::finish)
     }
-}
-
-fn leaves_at(relay: usize) -> std::ops::Range<usize> {
-    relay * LEAVES..(relay + 1) * LEAVES
 }
 
 /// A free port each, which the others can be told before it is listened at. The addresses are nobody else's: on 127.0.0.1
