@@ -154,9 +154,9 @@ impl Setup {
         }
         teach_lines(seed, &mut cast, &mut limits);
         if has_load {
-            // when it hangs up, a line without its end is one all the same, and heard
-            let withholders = cast.iter_mut().filter(|part| part.role == Role::Withholder);
-            withholders.for_each(|part| part.framing = Framing::Frames);
+            // when they hang up, a line without its end is one all the same, and heard
+            let is_such = |part: &&mut Part| matches!(part.role, Role::Withholder | Role::Resetter);
+            cast.iter_mut().filter(is_such).for_each(|part| part.framing = Framing::Frames);
         }
         // a fade of short wave comes every half an hour or so
         let usual = 5 + rng.below(30) + if is_slow { 1800 } else { 0 };

@@ -1,7 +1,6 @@
 //! Bytes of a stranger's as a terminal may be shown them. Knows what a terminal would obey, and no terminal.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 /// The text in `bytes`, on one line: what is no text (not UTF-8) and what a terminal would obey or be misled
 /// by is written byte by byte, as `\x1b`.
@@ -40,8 +39,9 @@ fn spelt_out(bytes: &[u8]) -> String {
 }
 
 fn spell(bytes: &[u8], text: &mut String) {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('?'); // four bits are a digit
     for byte in bytes {
-        let _ = write!(text, "\\x{byte:02x}"); // to a String: cannot fail
+        text.extend(['\\', 'x', digit(byte >> 4), digit(byte & 15)]);
     }
 }
 

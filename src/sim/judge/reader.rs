@@ -16,6 +16,8 @@ pub struct Reader {
     max_line: usize,
     /// What has come and is nothing yet.
     pending: Vec<u8>,
+    /// Of that, bytes of lines that were found in this very read.
+    passed_lines: usize,
     /// Bytes of junk since the last valid frame.
     gap: u64,
     /// Bytes still to come of a frame that is an offence already.
@@ -75,6 +77,7 @@ impl Reader {
             limits: limits.decoder,
             max_line: limits.max_line,
             pending: Vec::new(),
+            passed_lines: 0,
             gap: 0,
             passing: 0,
             is_lost: false,
@@ -91,7 +94,7 @@ impl Reader {
     pub fn read(&mut self, bytes: &[u8], mut found: impl FnMut(Finding, u64) -> bool) {
         self.read += bytes.len() as u64;
         self.pending.extend_from_slice(bytes);
-        while !self.is_lost && self.pending.len() >= self.needs.max(1) {
+        while !self.is_lost && self.unfinished() >= self.needs.max(1) {
             let looked = match self.framing {
                 Framing::Frames => self.look(),
                 Framing::Lines => self.look_for_line(),
@@ -100,10 +103,11 @@ impl Reader {
             if matches!(finding, Finding::Magic | Finding::Oversize) {
                 self.is_lost = true;
             }
-            if !found(finding, self.read - self.pending.len() as u64) {
+            if !found(finding, self.read - self.unfinished() as u64) {
                 self.is_lost = true;
             }
         }
+        self.pending.drain(..std::mem::take(&mut self.passed_lines));
     }
 
     /// The stream has ended. What that makes of what is left of a stream of lines.
@@ -131,13 +135,14 @@ impl Reader {
 
     /// Bytes that have come and are neither a frame nor junk yet.
     pub fn unfinished(&self) -> usize {
-        self.pending.len()
+        self.pending.len() - self.passed_lines
     }
 
     /// The line at the front, when its newline is there.
     fn look_for_line(&mut self) -> Option<Finding> {
-        let end = self.pending.iter().position(|&byte| byte == b'\n');
-        let mut line = self.pending[..end.unwrap_or(self.pending.len())].to_vec();
+        let front = &self.pending[self.passed_lines..];
+        let end = front.iter().position(|&byte| byte == b'\n');
+        let mut line = front[..end.unwrap_or(front.len())].to_vec();
         // without the newline a `\r` may still be the end's
         if line.ends_with(b"\r") {
             line.pop();
@@ -145,8 +150,8 @@ impl Reader {
         if line.len() > self.max_line {
             return Some(Finding::Oversize);
         }
-        let Some(end) = end else { return self.need(self.pending.len() + 1) };
-        self.pending.drain(..=end);
+        let Some(end) = end else { return self.need(front.len() + 1) };
+        self.passed_lines += end + 1;
         self.needs = 0;
         self.passed += 1;
         self.framed += end as u64 + 1;

@@ -25,7 +25,9 @@ pub fn line(payload: &[u8]) -> Vec<u8> {
                 rest = &rest[len..];
             }
             _ => {
-                line.extend_from_slice(format!("\\x{first:02x}").as_bytes());
+                let digits = b"0123456789abcdef";
+                let (high, low) = (digits[usize::from(first / 16)], digits[usize::from(first % 16)]);
+                line.extend_from_slice(&[b'\\', b'x', high, low]);
                 rest = behind;
             }
         }
