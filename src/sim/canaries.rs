@@ -185,13 +185,13 @@ fn repair(mut bytes: &mut [u8]) {
 
 /// The last whole line of text in one read that begins with a line.
 fn last_line(bytes: &[u8]) -> Vec<u8> {
-    let lines = bytes.split_inclusive(|&byte| byte == b'\n');
+    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
     let is_text = |line: &&[u8]| {
         line.len() > 8
             && line.ends_with(b"\n")
             && line[..line.len() - 1].iter().all(|byte| (b' '..0x7f).contains(byte))
     };
-    lines.filter(is_text).next_back().map_or(Vec::new(), <[u8]>::to_vec)
+    lines.rfind(is_text).map_or(Vec::new(), <[u8]>::to_vec)
 }
 
 impl Stack for Warped {

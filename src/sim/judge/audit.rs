@@ -68,7 +68,7 @@ impl Judge {
             now: self.now,
             limits: &self.limits,
             streams: &self.streams,
-            new: self.streams.new(),
+            new: self.streams.bytes_of_turn(),
             turn: self.turn,
             unread_most: self.unread_most(),
         };
@@ -195,7 +195,7 @@ impl Judge {
         let holds = |party: &Party| party.held.pinned + party.reader.collected() as u64;
         let heard = self.parties.values().filter(|party| party.state == State::Heard);
         // what came in this turn may have come after that
-        let new = self.streams.new() + self.turn_read;
+        let new = self.streams.bytes_of_turn() + self.turn_read;
         let most = heard.map(holds).max().unwrap_or(0).saturating_sub(new);
         if least + TO_SPARE < most / 2 {
             let how = format!(

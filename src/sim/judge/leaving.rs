@@ -192,7 +192,7 @@ impl Judge {
             return Some(Cause::Slow);
         }
         // within a turn more may have been held than at its end; what is collected grows by doubling
-        let turn = self.streams.new() + self.turn_bytes;
+        let turn = self.streams.bytes_of_turn() + self.turn_bytes;
         let most = self.counted + 4 * turn + OVERHEAD;
         let holds = party.holds_at_most(&self.streams);
         if most > limits.retained_max_bytes as u64 && holds > 0 {

@@ -103,7 +103,7 @@ impl Streams {
     }
 
     /// Bytes that were accepted in this turn, in both framings.
-    pub fn new(&self) -> u64 {
+    pub fn bytes_of_turn(&self) -> u64 {
         [&self.frames, &self.lines].map(|stream| stream.bytes - stream.turn_begins.1).iter().sum()
     }
 }
