@@ -15,6 +15,17 @@ pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// The same as bytes. Of plain letters no character is looked at.
+pub fn printable_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if is_plain_ascii(bytes) {
+        return Cow::Borrowed(bytes);
+    }
+    match printable(bytes) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
 /// Nearly everything is, and bytes are looked through faster than characters; many at once where nobody wants to stop
 /// at the first that is not.
 fn is_plain_ascii(bytes: &[u8]) -> bool {
@@ -60,6 +71,15 @@ mod tests {
         for text in ["", "hello", "a \\ b", "grün, 漢字, שלום, 🦀", "\u{a0}\u{ad}\u{200d}"] {
             assert!(matches!(printable(text.as_bytes()), Cow::Borrowed(shown) if shown == text), "{text}");
         }
+    }
+
+    #[test]
+    fn as_bytes_it_is_the_same_text() {
+        for bytes in [b"".as_slice(), b"hello", &[b'x'; 200], "grün".as_bytes(), b"gr\xfcn", b"a\nb", b"\x7f"]
+        {
+            assert_eq!(printable_bytes(bytes), printable(bytes).as_bytes());
+        }
+        assert!(matches!(printable_bytes("grün".as_bytes()), Cow::Borrowed(_)));
     }
 
     #[test]
