@@ -327,6 +327,15 @@ impl Judge {
 }
 
 impl Mixed {
+    /// Another world's too.
+    pub fn add(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.line_to_line += other.line_to_line;
+        self.line_to_frame += other.line_to_frame;
+        self.frame_to_line += other.frame_to_line;
+        self.lines_banned += other.lines_banned;
+    }
+
     /// A message came that was sent so, to somebody who speaks so.
     fn note(&mut self, sent: Framing, came: Framing) {
         match (sent, came) {
