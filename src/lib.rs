@@ -12,8 +12,9 @@
 //! ```
 //!
 //! Each entry of the slab is a connection: a peer with its read buffer (its [`Scanner`](wire::Scanner): a decoder
-//! whose limits are everybody's), its write queue ([`WriteQueue`](wire::WriteQueue)) and its deadlines. What every peer sends in one turn lies in
-//! one [`TurnLog`](wire::TurnLog), once, as it came; each peer is written the log without its own part.
+//! whose limits are everybody's; or a [`LineScanner`](wire::LineScanner), where messages are lines), its write queue ([`WriteQueue`](wire::WriteQueue)) and its deadlines. What every peer sends in one turn lies in
+//! one [`TurnLog`](wire::TurnLog), once, as it came; each peer is written the log without its own part. Those who speak
+//! lines have a log of their own, of what is called `msg`.
 //!
 //! The modules, lowest first; each may name only those before it:
 //!

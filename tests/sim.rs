@@ -95,6 +95,11 @@ fn hundreds_of_seeds_break_no_promise_and_leave_nothing_untried() {
         ("connections refused", sum(|outcome| outcome.knocks)),
         ("load tests", sum(|outcome| outcome.load.is_some().into())),
         ("bans", sum(|outcome| outcome.bans)),
+        ("peers that speak lines", sum(|outcome| outcome.mixed.lines)),
+        ("lines that came as lines", sum(|outcome| outcome.mixed.line_to_line)),
+        ("lines that came as frames", sum(|outcome| outcome.mixed.line_to_frame)),
+        ("frames that came as lines", sum(|outcome| outcome.mixed.frame_to_line)),
+        ("bans for a line too long", sum(|outcome| outcome.mixed.lines_banned)),
     ] {
         assert!(count > 0, "no {what} in {SEEDS} seeds");
     }

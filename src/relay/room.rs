@@ -28,8 +28,9 @@ use crate::deadlines::Deadlines;
 use crate::protocol::{Offence, Outbox, PeerId, Token};
 use crate::time::Instant;
 use crate::wire::frame::MAX_PAYLOAD;
+use crate::wire::printable::printable_bytes;
 use crate::wire::turn_log::OWN_CHUNK_LEN;
-use crate::wire::{Command, DecodeError, Frame, Framing, Header, Opener, lines, printable};
+use crate::wire::{Command, DecodeError, Frame, Framing, Header, Opener, lines};
 
 /// Places that are there from the start, so that nobody has to move when one more comes: what was never touched takes
 /// no memory.
@@ -356,7 +357,7 @@ impl Outbox for Room {
         }
         let Audiences { frames, lines } = &mut self.audiences;
         if !lines.is_empty() && frame.command() == Command::MSG {
-            lines.log.append_line(from, printable(frame.payload()));
+            lines.log.append_line(from, printable_bytes(frame.payload()));
         }
         if !frames.is_empty() {
             frames.log.append(from, frame.into_bytes());
@@ -379,7 +380,7 @@ impl Outbox for Room {
                 reply.extend_from_slice(payload);
             }
             Framing::Lines => {
-                reply.extend_from_slice(printable(payload).as_bytes());
+                reply.extend_from_slice(&printable_bytes(payload));
                 reply.push(b'\n');
             }
         }

@@ -59,6 +59,8 @@ enum Canary {
     CloseWithoutWaiting,
     PauseTooLong,
     SlowToWrite,
+    SplitAnEmbeddedNewline,
+    EchoALine,
 }
 
 /// A protocol that does what it should not.
@@ -81,6 +83,8 @@ struct Warped {
     tokens: BTreeMap<Conn, Token>,
     /// Who takes nothing at present.
     stuck: Vec<Conn>,
+    /// Who speaks lines, and what is to be echoed to them.
+    lines: BTreeMap<Conn, Vec<u8>>,
 }
 
 /// The whole of it.
@@ -179,6 +183,17 @@ fn repair(mut bytes: &mut [u8]) {
     }
 }
 
+/// The last whole line of text in one read that begins with a line.
+fn last_line(bytes: &[u8]) -> Vec<u8> {
+    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
+    let is_text = |line: &&[u8]| {
+        line.len() > 8
+            && line.ends_with(b"\n")
+            && line[..line.len() - 1].iter().all(|byte| (b' '..0x7f).contains(byte))
+    };
+    lines.rfind(is_text).map_or(Vec::new(), <[u8]>::to_vec)
+}
+
 impl Stack for Warped {
     type Stream = SimStream;
 
@@ -206,6 +221,9 @@ impl Stack for Warped {
         let (stream, mut from, framing) = self.stack.accept()?;
         if self.canary == Canary::SkipTheBanCheck {
             from.set_ip([172, 16, 0, 0].map(|byte: u8| byte.wrapping_add(from.port() as u8)).into());
+        }
+        if framing == Framing::Lines {
+            self.lines.insert(stream.conn(), Vec::new());
         }
         Ok((stream, from, framing))
     }
@@ -241,6 +259,11 @@ impl Stack for Warped {
         let read = self.stack.read(stream, into);
         match (self.canary, &read) {
             (Canary::RelayBeforeTheChecksum, Ok(len)) => repair(&mut into[..*len]),
+            (Canary::EchoALine, Ok(len)) => {
+                if let Some(echo) = self.lines.get_mut(&stream.conn()) {
+                    *echo = last_line(&into[..*len]);
+                }
+            }
             (Canary::ResetAtTheEnd, Ok(0)) => return Err(io::ErrorKind::ConnectionReset.into()),
             _ => {}
         }
@@ -251,7 +274,21 @@ impl Stack for Warped {
         if self.canary == Canary::SlowToWrite && !self.is_time(6) {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        let written = self.stack.write(stream, parts);
+        let written = match (self.canary, self.lines.get_mut(&stream.conn())) {
+            (Canary::SplitAnEmbeddedNewline, Some(_)) => {
+                let whole = parts.iter().flat_map(|part| part.as_slice()).copied().collect::<Vec<u8>>();
+                let split = String::from_utf8_lossy(&whole).replace("\\x0a", "\n\n\n\n").into_bytes();
+                let same_len = if split.len() == whole.len() { split } else { whole };
+                let len = same_len.len();
+                self.stack.write(stream, &[Part::new(&same_len.into(), 0, len)])
+            }
+            (Canary::EchoALine, Some(echo)) if !echo.is_empty() => {
+                let echo: bytes::Bytes = std::mem::take(echo).into();
+                let _ = self.stack.write(stream, &[Part::new(&echo, 0, echo.len())]);
+                self.stack.write(stream, parts)
+            }
+            _ => self.stack.write(stream, parts),
+        };
         let conn = stream.conn();
         self.stuck.retain(|&other| other != conn);
         match (self.canary, &written) {
@@ -301,6 +338,7 @@ impl Caged {
             leftovers: BTreeMap::new(),
             tokens: BTreeMap::new(),
             stuck: Vec::new(),
+            lines: BTreeMap::new(),
         };
         Self { server: Server::new(stack, relay), canary }
     }
@@ -418,6 +456,8 @@ canaries! {
     one_that_closes_without_waiting_is_caught: CloseWithoutWaiting breaks Delivery;
     one_that_pauses_for_too_long_is_caught: PauseTooLong breaks Service;
     one_that_is_slow_to_write_is_caught: SlowToWrite breaks Service;
+    one_that_splits_an_embedded_newline_is_caught: SplitAnEmbeddedNewline breaks Delivery;
+    one_that_echoes_a_line_to_its_sender_is_caught: EchoALine breaks Echo;
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::stack::{SimStack, SimStream};
 use crate::protocol::Token;
 use crate::server::{Readiness, Stack};
 use crate::time::Instant;
-use crate::wire::Part;
+use crate::wire::{Framing, Part};
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 64 * 1024;
@@ -25,8 +25,9 @@ const READ_BYTES: usize = 64 * 1024;
 pub struct Crowd {
     stack: SimStack,
     actors: Vec<Actor>,
-    /// Where the relay is.
+    /// Where the relay is, for those who speak frames and for those who speak lines.
     relay: SocketAddr,
+    for_lines: SocketAddr,
     act: Act,
     ready: Vec<Readiness>,
     scratch: Box<[u8]>,
@@ -55,11 +56,12 @@ enum Reads {
 
 impl Crowd {
     /// Nobody, on a stack of their own.
-    pub fn new(stack: SimStack, relay: SocketAddr) -> Self {
+    pub fn new(stack: SimStack, relay: SocketAddr, for_lines: SocketAddr) -> Self {
         Self {
             stack,
             actors: Vec::new(),
             relay,
+            for_lines,
             act: Act::Open,
             ready: Vec::new(),
             scratch: vec![0; READ_BYTES].into(),
@@ -149,7 +151,13 @@ impl Crowd {
     fn make(&mut self, at: usize, next: Move) {
         let actor = &mut self.actors[at];
         match next {
-            Move::Connect => self.connect(at, self.relay),
+            Move::Connect => {
+                let to = match actor.script.framing() {
+                    Framing::Frames => self.relay,
+                    Framing::Lines => self.for_lines,
+                };
+                self.connect(at, to);
+            }
             Move::Knock => {
                 let nowhere = SocketAddr::new(self.relay.ip(), self.relay.port() ^ 1);
                 self.connect(at, nowhere);

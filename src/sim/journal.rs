@@ -7,14 +7,15 @@ use bytes::Bytes;
 use super::packet::Conn;
 use crate::protocol::Token;
 use crate::time::Instant;
+use crate::wire::Framing;
 
 /// One thing done.
 #[derive(Clone, Debug)]
 pub enum Deed {
     /// It waited, and was told this time.
     Waited(Instant),
-    /// It took a connection, from there.
-    Accepted(Conn, SocketAddr),
+    /// It took a connection, from there, by a listener for those who speak so.
+    Accepted(Conn, SocketAddr, Framing),
     /// It let it in, under this token.
     Registered(Conn, Token),
     /// It read this.

@@ -34,6 +34,7 @@ mod world;
 pub use broken::{Broken, Promise};
 pub use faults::{Chances, Fault, Faults};
 pub use figures::{Figures, Stretch};
+pub use judge::Mixed;
 pub use link::Troubles;
 pub use outcome::Outcome;
 pub use packet::{Conn, Packet, What};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::broken::Broken;
 use super::faults::Fault;
 use super::figures::Figures;
+use super::judge::Mixed;
 use super::link::Troubles;
 use super::roles::Role;
 use crate::load::Report;
@@ -36,6 +37,8 @@ pub struct Outcome {
     pub roles: BTreeMap<Role, (u64, u64)>,
     /// What befell the ways.
     pub troubles: Troubles,
+    /// What happened between those who speak frames and those who speak lines.
+    pub mixed: Mixed,
     /// Connections that nobody took up.
     pub knocks: u64,
     /// What the load tester says, where it was there; as far as it came, should the world have been left early.

@@ -11,7 +11,7 @@ use super::roles::Role;
 use crate::protocol::{Flood, Offence, Penalty};
 use crate::relay::{Law, Limits};
 use crate::rng::Rng;
-use crate::wire::Network;
+use crate::wire::{Framing, Network, lines};
 
 /// A world before its first moment.
 #[derive(Clone, Debug)]
@@ -51,6 +51,8 @@ pub struct Part {
     pub from: IpAddr,
     /// The way from there.
     pub profile: Profile,
+    /// What he speaks.
+    pub framing: Framing,
 }
 
 /// The load tester's part.
@@ -145,10 +147,16 @@ impl Setup {
         let peers = wishes.peers.unwrap_or(4 + rng.below(28) as u32);
         // what others say is nothing that the load tester expects
         let roles: Vec<Role> = Role::ALL.into_iter().filter(|role| !has_load || !role.is_heard()).collect();
-        let cast = cast(&mut rng, peers, &roles, &limits);
+        let mut cast = cast(&mut rng, peers, &roles, &limits);
         let is_slow = cast.iter().any(|part| part.profile == Profile::HfRadio);
         if is_slow {
             have_patience(&mut limits);
+        }
+        teach_lines(seed, &mut cast, &mut limits);
+        if has_load {
+            // when they hang up, a line without its end is one all the same, and heard
+            let is_such = |part: &&mut Part| matches!(part.role, Role::Withholder | Role::Resetter);
+            cast.iter_mut().filter(is_such).for_each(|part| part.framing = Framing::Frames);
         }
         // a fade of short wave comes every half an hour or so
         let usual = 5 + rng.below(30) + if is_slow { 1800 } else { 0 };
@@ -271,6 +279,24 @@ fn have_patience(limits: &mut Limits) {
     limits.queue_soft_bytes = limits.queue_hard_bytes / 2;
 }
 
+/// In every other world some speak lines. Drawn apart, so that the others are what they were without.
+fn teach_lines(seed: u64, cast: &mut [Part], limits: &mut Limits) {
+    let mut rng = Rng::new(seed ^ 0x11e5);
+    let max_line = [60, 900, 20_000][rng.below(3) as usize];
+    limits.max_line = max_line.min(limits.decoder.max_payload as usize);
+    if rng.below(2) == 0 {
+        return;
+    }
+    for part in cast.iter_mut().filter(|part| part.role.may_speak_lines()) {
+        part.framing = if rng.below(2) == 0 { Framing::Lines } else { Framing::Frames };
+    }
+    // a payload spelt out is four times as long
+    let two_largest = 2 * lines::longest_line(limits.decoder.max_payload.into()) as usize;
+    limits.queue_hard_bytes = limits.queue_hard_bytes.max(two_largest);
+    limits.queue_soft_bytes = limits.queue_hard_bytes / 2;
+    limits.retained_max_bytes = limits.retained_max_bytes.max(two_largest + 10_000);
+}
+
 /// Who comes: some kinds of people more often than others, another choice for every seed.
 fn cast(rng: &mut Rng, peers: u32, roles: &[Role], limits: &Limits) -> Vec<Part> {
     let others = roles.iter().copied().filter(|role| !role.is_honest());
@@ -291,7 +317,8 @@ fn cast(rng: &mut Rng, peers: u32, roles: &[Role], limits: &Limits) -> Vec<Part>
     for nth in 0..honest {
         let talks = nth % 3 < 2 && roles.contains(&Role::Chatter);
         let role = if talks { Role::Chatter } else { Role::Subscriber };
-        parts.push(Part { role, from: address(0, nth), profile: pick(honest_ways) });
+        let (from, profile) = (address(0, nth), pick(honest_ways));
+        parts.push(Part { role, from, profile, framing: Framing::Frames });
     }
     for nth in honest..peers.max(honest) {
         let Some(&role) = present.get(rng.below(present.len().max(1) as u64) as usize) else { break };
@@ -302,7 +329,7 @@ fn cast(rng: &mut Rng, peers: u32, roles: &[Role], limits: &Limits) -> Vec<Part>
             _ => address(2, nth),
         };
         let ways = [Profile::Lan, Profile::Lan, Profile::Wan, Profile::Congested];
-        parts.push(Part { role, from, profile: ways[rng.below(4) as usize] });
+        parts.push(Part { role, from, profile: ways[rng.below(4) as usize], framing: Framing::Frames });
     }
     parts
 }

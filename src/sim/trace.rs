@@ -42,7 +42,7 @@ impl Trace {
     pub fn deed(&mut self, now: Instant, deed: &Deed) {
         let (what, Conn(conn), len) = match deed {
             Deed::Waited(now) => return self.mix(now.as_micros()),
-            Deed::Accepted(conn, _) => ("accepts", *conn, 0),
+            Deed::Accepted(conn, ..) => ("accepts", *conn, 0),
             Deed::HungUp(conn) => ("hears the end of", *conn, 0),
             Deed::Interrupted(conn) => ("is interrupted with", *conn, 0),
             Deed::Registered(conn, token) => ("lets in", *conn, token.index()),

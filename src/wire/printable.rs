@@ -1,7 +1,6 @@
 //! Bytes of a stranger's as a terminal may be shown them. Knows what a terminal would obey, and no terminal.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 /// The text in `bytes`, on one line: what is no text (not UTF-8) and what a terminal would obey or be misled
 /// by is written byte by byte, as `\x1b`.
@@ -13,6 +12,17 @@ pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(bytes) {
         Ok(text) if is_plain_ascii(bytes) || text.chars().all(is_harmless) => Cow::Borrowed(text),
         _ => Cow::Owned(spelt_out(bytes)),
+    }
+}
+
+/// The same as bytes. Of plain letters no character is looked at.
+pub fn printable_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if is_plain_ascii(bytes) {
+        return Cow::Borrowed(bytes);
+    }
+    match printable(bytes) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
 }
 
@@ -40,8 +50,9 @@ fn spelt_out(bytes: &[u8]) -> String {
 }
 
 fn spell(bytes: &[u8], text: &mut String) {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('?'); // four bits are a digit
     for byte in bytes {
-        let _ = write!(text, "\\x{byte:02x}"); // to a String: cannot fail
+        text.extend(['\\', 'x', digit(byte >> 4), digit(byte & 15)]);
     }
 }
 
@@ -60,6 +71,15 @@ mod tests {
         for text in ["", "hello", "a \\ b", "grün, 漢字, שלום, 🦀", "\u{a0}\u{ad}\u{200d}"] {
             assert!(matches!(printable(text.as_bytes()), Cow::Borrowed(shown) if shown == text), "{text}");
         }
+    }
+
+    #[test]
+    fn as_bytes_it_is_the_same_text() {
+        for bytes in [b"".as_slice(), b"hello", &[b'x'; 200], "grün".as_bytes(), b"gr\xfcn", b"a\nb", b"\x7f"]
+        {
+            assert_eq!(printable_bytes(bytes), printable(bytes).as_bytes());
+        }
+        assert!(matches!(printable_bytes("grün".as_bytes()), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -123,15 +123,15 @@ impl<O: Copy + Ord> TurnLog<O> {
     }
 
     /// Adds a line of `owner`'s, and the newline that ends it.
-    pub fn append_line(&mut self, owner: O, line: Cow<'_, str>) {
+    pub fn append_line(&mut self, owner: O, line: Cow<'_, [u8]>) {
         let len = line.len() + 1;
         if len >= OWN_CHUNK_LEN {
             let mut ended = line.into_owned();
             ended.reserve_exact(1); // in place, where the allocator can
-            ended.push('\n');
-            return self.append(owner, Cow::Owned(ended.into_boxed_str().into_boxed_bytes().into_vec()));
+            ended.push(b'\n');
+            return self.append(owner, Cow::Owned(ended.into_boxed_slice().into_vec()));
         }
-        self.append_to_run(line.as_bytes());
+        self.append_to_run(&line);
         self.append_to_run(b"\n");
         self.note_owner(owner, len);
         self.len += len;
@@ -393,13 +393,13 @@ mod tests {
         let mut log = TurnLog::new();
         let mut grown = String::with_capacity(4 * OWN_CHUNK_LEN);
         grown.push_str(&"y".repeat(OWN_CHUNK_LEN - 1));
-        let (short, long) = (["", "one"], ["x".repeat(OWN_CHUNK_LEN - 1), grown]);
+        let (short, long) = (["", "one"], ["x".repeat(OWN_CHUNK_LEN - 1), grown.clone()]);
         for line in short {
-            log.append_line(1, Cow::Borrowed(line));
+            log.append_line(1, Cow::Borrowed(line.as_bytes()));
         }
-        log.append_line(2, Cow::Borrowed(long[0].as_str()));
-        log.append_line(2, Cow::Owned(long[1].clone()));
-        log.append_line(1, Cow::Borrowed(""));
+        log.append_line(2, Cow::Borrowed(long[0].as_bytes()));
+        log.append_line(2, Cow::Owned(grown.into_bytes()));
+        log.append_line(1, Cow::Borrowed(b""));
         assert_eq!(log.len(), "\none\n\n".len() + 2 * OWN_CHUNK_LEN);
         log.close();
         log.shrink();

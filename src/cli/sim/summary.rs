@@ -9,7 +9,7 @@ use super::tally::{LoadTally, Tally};
 use crate::cli::figures::{bytes, counted, deliveries, list, percentiles, row};
 use crate::cli::on_one_line;
 use crate::cli::units::{Span, grouped, in_binary, rounded};
-use crate::sim::{Fault, LoadPart, Role, Setup};
+use crate::sim::{Fault, LoadPart, Mixed, Role, Setup};
 use crate::time::Instant;
 
 /// All of it.
@@ -96,6 +96,7 @@ fn swarm(plan: &Plan, tally: &Tally, text: &mut String) {
     row(text, "latency", &format!("{} (from sent to come)", percentiles(tally.figures.latency())));
     row(text, "under way", &under_way(tally));
     list(text, "peers", &roles(plan, tally));
+    row(text, "lines", &lines(tally));
     list(text, "faults", &faults(plan, tally));
     row(text, "ways", &ways(tally));
     if let Some(load) = &tally.load {
@@ -118,6 +119,17 @@ fn under_way(tally: &Tally) -> String {
 
 fn volume(bytes: u64) -> String {
     if bytes < 10_000 { format!("{} B", grouped(bytes)) } else { in_binary(bytes) }
+}
+
+/// Between those who speak frames and those who speak lines.
+fn lines(tally: &Tally) -> String {
+    let Mixed { lines, line_to_line, line_to_frame, frame_to_line, lines_banned } = tally.mixed;
+    let [to_lines, to_frames, from_frames] = [line_to_line, line_to_frame, frame_to_line].map(grouped);
+    format!(
+        "{} by who speaks lines: {to_lines} lines came as lines, {to_frames} as frames, {from_frames} frames as lines; {}",
+        counted(lines, "connection"),
+        counted(lines_banned, "ban"),
+    )
 }
 
 fn ways(tally: &Tally) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::load::{Account, Report};
-use crate::sim::{Fault, Figures, Outcome, Role, Troubles};
+use crate::sim::{Fault, Figures, Mixed, Outcome, Role, Troubles};
 
 /// Worlds in sum.
 #[derive(Clone, Debug)]
@@ -25,6 +25,7 @@ pub struct Tally {
     pub faults: BTreeMap<Fault, u64>,
     pub roles: BTreeMap<Role, (u64, u64)>,
     pub troubles: Troubles,
+    pub mixed: Mixed,
     pub knocks: u64,
     pub load: Option<LoadTally>,
     /// Of all of them, in order.
@@ -58,6 +59,7 @@ impl Tally {
             faults: BTreeMap::new(),
             roles: BTreeMap::new(),
             troubles: Troubles::default(),
+            mixed: Mixed::default(),
             knocks: 0,
             load: None,
             hash: 0,
@@ -84,6 +86,7 @@ impl Tally {
             *sum = (sum.0 + came, sum.1 + moves);
         }
         self.troubles.add(outcome.troubles);
+        self.mixed.add(outcome.mixed);
         self.knocks += outcome.knocks;
         if let Some(report) = &outcome.load {
             match &mut self.load {

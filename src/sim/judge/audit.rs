@@ -68,9 +68,9 @@ impl Judge {
             now: self.now,
             limits: &self.limits,
             streams: &self.streams,
-            new: self.streams.bytes() - self.turn_begins.1,
+            new: self.streams.bytes_of_turn(),
             turn: self.turn,
-            unread_most: self.parties.len() as u64 / READ_A_TURN + TURNS_TO_SPARE,
+            unread_most: self.unread_most(),
         };
         let sees_all = self.parties.len() <= MANY || look.new > 0 || self.turn.is_multiple_of(SELDOM);
         for (&conn, party) in &mut self.parties {
@@ -97,6 +97,12 @@ impl Judge {
         self.held = self.pinned + collected;
         self.check_cut()?;
         self.check_memory(relay, collected)
+    }
+
+    /// Turns that whoever can be read may wait. Lines may come to a log many times as long as they are.
+    fn unread_most(&self) -> u64 {
+        let read_a_turn = if self.lines_here > 0 { 1 } else { READ_A_TURN };
+        self.parties.len() as u64 / read_a_turn + TURNS_TO_SPARE
     }
 
     /// Bytes of all chunks that somebody pins, each once.
@@ -189,7 +195,7 @@ impl Judge {
         let holds = |party: &Party| party.held.pinned + party.reader.collected() as u64;
         let heard = self.parties.values().filter(|party| party.state == State::Heard);
         // what came in this turn may have come after that
-        let new = self.streams.bytes() - self.turn_begins.1 + self.turn_read;
+        let new = self.streams.bytes_of_turn() + self.turn_read;
         let most = heard.map(holds).max().unwrap_or(0).saturating_sub(new);
         if least + TO_SPARE < most / 2 {
             let how = format!(

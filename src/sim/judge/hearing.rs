@@ -4,13 +4,13 @@ use bytes::Bytes;
 
 use super::party::{Cause, State};
 use super::reader::Finding;
-use super::{Judge, Party};
+use super::{Judge, Party, spelling};
 use crate::protocol::{Offence, Penalty};
 use crate::sim::broken::{Broken, Promise};
 use crate::sim::packet::Conn;
 use crate::time::Instant;
-use crate::wire::Command;
 use crate::wire::opener::{self, Guess};
+use crate::wire::{Command, Framing};
 
 /// Longest ping that is answered, bytes of payload: the README's word.
 const LONGEST_PING: usize = 1024;
@@ -56,7 +56,15 @@ impl Judge {
         };
         party.read_in = self.turn;
         party.is_drained = true;
-        party.end(Cause::Eof, self.now, &self.streams);
+        if party.state == State::Heard
+            && let Some(last) = party.reader.finish()
+        {
+            let end = party.reader.read;
+            self.found(conn, last, end);
+        }
+        if let Some(party) = self.parties.get_mut(&conn) {
+            party.end(Cause::Eof, self.now, &self.streams);
+        }
         Ok(())
     }
 
@@ -104,6 +112,7 @@ impl Judge {
         }
         match (offence_of(&finding), finding) {
             (None, Finding::Frame(bytes)) => self.framed(conn, bytes, end),
+            (None, Finding::Line(line)) => self.lined(conn, &line, end),
             (Some(offence), _) => self.offended(conn, offence),
             (None, _) => {}
         }
@@ -112,7 +121,7 @@ impl Judge {
     /// A valid frame: an answer, nothing, or something for everybody else.
     fn framed(&mut self, conn: Conn, bytes: Bytes, end: u64) {
         let sent = self.left_at(conn, end);
-        let place = self.turn_begins.0;
+        let place = self.streams.of(Framing::Frames).turn_begins();
         let Some(party) = self.parties.get_mut(&conn) else { return };
         self.totals.frames += 1;
         party.frames += 1;
@@ -127,8 +136,39 @@ impl Judge {
                 party.replies.push(place, answer.into());
             }
         } else if name != Command::PONG.to_bytes() {
-            party.own_bytes += bytes.len() as u64;
-            self.streams.append(conn, bytes, sent, self.turn_begins.1);
+            self.accepted(conn, bytes, sent);
+        }
+    }
+
+    /// A line is a frame called `msg`. The first one may be another protocol's.
+    fn lined(&mut self, conn: Conn, line: &Bytes, end: u64) {
+        let sent = self.left_at(conn, end);
+        let Some(party) = self.parties.get_mut(&conn).filter(|party| party.state == State::Heard) else {
+            return;
+        };
+        if party.frames == 0 && opener::of_first_line(line).is_some() {
+            return party.end(Cause::Opener, self.now, &self.streams);
+        }
+        self.totals.frames += 1;
+        party.frames += 1;
+        party.rates.take(self.now, line.len() as u64 + 1);
+        let frame = spelling::frame(self.limits.decoder.magic, line);
+        self.accepted(conn, frame.into(), sent);
+    }
+
+    /// A frame is for everybody else; one called `msg` for those who speak lines too.
+    fn accepted(&mut self, conn: Conn, frame: Bytes, sent: Instant) {
+        let Some(party) = self.parties.get_mut(&conn) else { return };
+        let spoken = party.framing;
+        let line = (self.lines_here > 0 && frame[4..16] == *b"msg\0\0\0\0\0\0\0\0\0")
+            .then(|| Bytes::from(spelling::line(&frame[HEADER..])));
+        party.own_bytes += match (spoken, &line) {
+            (Framing::Frames, _) => frame.len() as u64,
+            (Framing::Lines, line) => line.as_ref().map_or(0, |line| line.len() as u64),
+        };
+        self.streams.of_mut(Framing::Frames).append(conn, spoken, frame, sent);
+        if let Some(line) = line {
+            self.streams.of_mut(Framing::Lines).append(conn, spoken, line, sent);
         }
     }
 
@@ -139,7 +179,10 @@ impl Judge {
         match self.penalties.of(offence) {
             Penalty::Drop => self.totals.dropped += 1,
             Penalty::Pause => {}
-            Penalty::Ban if !is_spared && !may_be_opening => self.ban(conn, offence),
+            Penalty::Ban if !is_spared && !may_be_opening => {
+                self.mixed.lines_banned += u64::from(party.framing == Framing::Lines);
+                self.ban(conn, offence);
+            }
             Penalty::Ban | Penalty::Disconnect => {
                 party.end(Cause::Offence(offence), self.now, &self.streams);
             }
@@ -174,7 +217,11 @@ impl Party {
         let Some(first) = &mut self.opening else { return false };
         let more = opener::LONGEST - first.len();
         first.extend_from_slice(&bytes[..bytes.len().min(more)]);
-        match opener::guess(first, ours) {
+        let guess = match self.framing {
+            Framing::Frames => opener::guess(first, ours),
+            Framing::Lines => opener::guess_among_lines(first, ours),
+        };
+        match guess {
             Guess::Undecided => false,
             Guess::None => {
                 self.opening = None;
@@ -194,7 +241,7 @@ fn is_never_banned(nets: &[ipnet::IpNet], party: &Party) -> bool {
 
 fn offence_of(finding: &Finding) -> Option<Offence> {
     match finding {
-        Finding::Frame(_) => None,
+        Finding::Frame(_) | Finding::Line(_) => None,
         Finding::Magic => Some(Offence::Magic),
         Finding::Oversize => Some(Offence::Oversize),
         Finding::Command => Some(Offence::Command),

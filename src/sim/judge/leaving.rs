@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::party::{Cause, State};
+use super::party::{Cause, Guest, State};
 use super::{Judge, Orderly, Party};
 use crate::protocol::Token;
 use crate::relay::AddressKey;
 use crate::sim::broken::{Broken, Promise};
 use crate::sim::packet::Conn;
+use crate::wire::Framing;
 
 /// What one queue's entries cost beside their bytes, generously, bytes.
 const ENTRIES: u64 = 4096;
@@ -21,7 +22,8 @@ const LINGER: Duration = Duration::from_secs(2);
 impl Judge {
     /// The relay let somebody in.
     pub(super) fn admitted(&mut self, conn: Conn, token: Token) -> Result<(), Broken> {
-        let Some((_, from)) = self.at_the_door.take().filter(|&(at_the_door, _)| at_the_door == conn) else {
+        let guest = self.at_the_door.take().filter(|&(at_the_door, ..)| at_the_door == conn);
+        let Some((_, from, framing)) = guest else {
             return Err(Promise::Places.broken(format!("{conn:?} is let in and has not come")));
         };
         if let Some(broken) = self.objection(from) {
@@ -31,7 +33,12 @@ impl Judge {
             return Err(Promise::Places.broken(format!("{token:?} is given to {conn:?} and is {other:?}'s")));
         }
         self.totals.accepted += 1;
-        let party = Party::new(self.now, token, from.ip(), &self.streams, &self.limits);
+        let guest = Guest { ip: from.ip(), framing };
+        let party = Party::new(self.now, token, guest, &self.streams, &self.limits);
+        if framing == Framing::Lines {
+            self.lines_here += 1;
+            self.mixed.lines += 1;
+        }
         *self.per_address.entry(party.key).or_default() += 1;
         self.parties.insert(conn, party);
         Ok(())
@@ -52,7 +59,7 @@ impl Judge {
 
     /// The connection was given back to the stack.
     pub(super) fn closed(&mut self, conn: Conn, how: Orderly) -> Result<(), Broken> {
-        if let Some((_, from)) = self.at_the_door.take_if(|&mut (at_the_door, _)| at_the_door == conn) {
+        if let Some((_, from, _)) = self.at_the_door.take_if(|&mut (at_the_door, ..)| at_the_door == conn) {
             return self.refused(from);
         }
         self.look_for_cause(conn)?;
@@ -61,6 +68,7 @@ impl Judge {
             return Err(Promise::Places.broken(format!("{conn:?} is closed and is not there")));
         };
         self.totals.closed += 1;
+        self.lines_here -= usize::from(party.framing == Framing::Lines);
         self.departures.remove(&conn);
         self.places.remove(&party.token.0);
         if let Some(count) = self.per_address.get_mut(&party.key) {
@@ -184,7 +192,7 @@ impl Judge {
             return Some(Cause::Slow);
         }
         // within a turn more may have been held than at its end; what is collected grows by doubling
-        let turn = self.streams.bytes() - self.turn_begins.1 + self.turn_bytes;
+        let turn = self.streams.bytes_of_turn() + self.turn_bytes;
         let most = self.counted + 4 * turn + OVERHEAD;
         let holds = party.holds_at_most(&self.streams);
         if most > limits.retained_max_bytes as u64 && holds > 0 {

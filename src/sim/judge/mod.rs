@@ -12,6 +12,7 @@ mod leaving;
 mod party;
 mod rates;
 mod reader;
+mod spelling;
 mod streams;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -27,6 +28,7 @@ use super::stack::SimStack;
 use crate::protocol::Protocol;
 use crate::relay::{AddressKey, Limits, Relay};
 use crate::time::Instant;
+use crate::wire::Framing;
 use bans::Bans;
 use party::{Cause, Party, State};
 use streams::{Mismatch, Streams};
@@ -48,14 +50,12 @@ pub struct Judge {
     streams: Streams,
     bans: Bans,
     /// Accepted by the stack; what the relay says to it is not known yet.
-    at_the_door: Option<(Conn, SocketAddr)>,
+    at_the_door: Option<(Conn, SocketAddr, Framing)>,
     /// When bytes left their senders: up to which, and when.
     departures: BTreeMap<Conn, (u64, VecDeque<(u64, Instant)>)>,
     totals: Totals,
     now: Instant,
     turn: u64,
-    /// Where the streams stood when the turn began: entries and bytes.
-    turn_begins: (u64, u64),
     /// Bytes read, and bytes of answers, in this turn.
     turn_bytes: u64,
     /// Bytes read in this turn, of whoever.
@@ -76,6 +76,24 @@ pub struct Judge {
     /// How many had left when that was found.
     looked_at: u64,
     deliveries: Vec<Delivery>,
+    /// How many speak lines.
+    lines_here: usize,
+    mixed: Mixed,
+}
+
+/// What has happened between those who speak frames and those who speak lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mixed {
+    /// Who spoke lines.
+    pub lines: u64,
+    /// Lines that came to somebody as a line.
+    pub line_to_line: u64,
+    /// Lines that came to somebody as a frame.
+    pub line_to_frame: u64,
+    /// Frames that came to somebody as a line.
+    pub frame_to_line: u64,
+    /// Who spoke lines, and was banned for one.
+    pub lines_banned: u64,
 }
 
 /// What the relay's counters should say.
@@ -117,7 +135,6 @@ impl Judge {
             totals: Totals::default(),
             now: Instant::START,
             turn: 0,
-            turn_begins: (0, 0),
             turn_bytes: 0,
             turn_read: 0,
             cut: Vec::new(),
@@ -129,6 +146,8 @@ impl Judge {
             counted: 0,
             looked_at: 0,
             deliveries: Vec::new(),
+            lines_here: 0,
+            mixed: Mixed::default(),
         }
     }
 
@@ -140,7 +159,7 @@ impl Judge {
         stack: &SimStack,
     ) -> Result<(), Broken> {
         self.turn += 1;
-        self.turn_begins = (self.streams.end(), self.streams.bytes());
+        self.streams.begin_turn();
         self.turn_bytes = 0;
         self.turn_read = 0;
         self.cut.clear();
@@ -172,10 +191,14 @@ impl Judge {
     /// Bytes came to a client's end.
     pub fn came(&mut self, conn: Conn, bytes: &[u8], now: Instant) -> Result<(), Broken> {
         let Some(party) = self.parties.get_mut(&conn).or(self.left.get_mut(&conn)) else { return Ok(()) };
-        let deliveries = &mut self.deliveries;
-        let whole = |entry: &streams::Entry| deliveries.push(Delivery { sent: entry.sent, came: now });
+        let (deliveries, mixed, framing) = (&mut self.deliveries, &mut self.mixed, party.framing);
+        let whole = |entry: &streams::Entry| {
+            deliveries.push(Delivery { sent: entry.sent, came: now });
+            mixed.note(entry.spoken, framing);
+        };
         let upto = party.upto();
         self.streams
+            .of(framing)
             .follow(conn, &party.replies, &mut party.came, upto, bytes, whole)
             .map_err(|mismatch| wrong(conn, &mismatch, "came to"))
     }
@@ -202,6 +225,11 @@ impl Judge {
     /// What has come since the last call.
     pub fn deliveries(&mut self) -> impl Iterator<Item = Delivery> {
         self.deliveries.drain(..)
+    }
+
+    /// What has happened between the framings.
+    pub fn mixed(&self) -> Mixed {
+        self.mixed
     }
 
     /// Bytes that wait to be written, for all receivers together.
@@ -238,7 +266,7 @@ impl Judge {
         }
         match deed {
             Deed::Waited(now) => self.now = *now,
-            Deed::Accepted(conn, from) => self.at_the_door = Some((*conn, *from)),
+            Deed::Accepted(conn, from, framing) => self.at_the_door = Some((*conn, *from, *framing)),
             Deed::Registered(conn, token) => return self.admitted(*conn, *token),
             Deed::Read(conn, bytes) => return self.read(*conn, bytes),
             Deed::ReadEnd(conn) => return self.read_end(*conn),
@@ -276,6 +304,7 @@ impl Judge {
         }
         let upto = party.upto();
         self.streams
+            .of(party.framing)
             .follow(conn, &party.replies, &mut party.written, upto, bytes, |_| {})
             .map_err(|mismatch| wrong(conn, &mismatch, "was written to"))?;
         party.written_in = self.turn;
@@ -288,8 +317,33 @@ impl Judge {
             let cursor = if party.came.bytes < party.written.bytes { party.came } else { party.written };
             party.replies.forget(&cursor);
         }
-        let wanted = self.parties.values().chain(self.left.values()).map(Party::wants_from).min();
-        self.streams.forget(wanted.unwrap_or(self.streams.end()));
+        for framing in [Framing::Frames, Framing::Lines] {
+            let all = self.parties.values().chain(self.left.values());
+            let wanted = all.filter(|party| party.framing == framing).map(Party::wants_from).min();
+            let stream = self.streams.of_mut(framing);
+            stream.forget(wanted.unwrap_or(stream.end()));
+        }
+    }
+}
+
+impl Mixed {
+    /// Another world's too.
+    pub fn add(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.line_to_line += other.line_to_line;
+        self.line_to_frame += other.line_to_frame;
+        self.frame_to_line += other.frame_to_line;
+        self.lines_banned += other.lines_banned;
+    }
+
+    /// A message came that was sent so, to somebody who speaks so.
+    fn note(&mut self, sent: Framing, came: Framing) {
+        match (sent, came) {
+            (Framing::Frames, Framing::Frames) => {}
+            (Framing::Frames, Framing::Lines) => self.frame_to_line += 1,
+            (Framing::Lines, Framing::Frames) => self.line_to_frame += 1,
+            (Framing::Lines, Framing::Lines) => self.line_to_line += 1,
+        }
     }
 }
 

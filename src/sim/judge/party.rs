@@ -12,6 +12,7 @@ use super::streams::{Cursor, Replies, Streams};
 use crate::protocol::{Offence, Token};
 use crate::relay::{AddressKey, Limits, REPLIES_WAITING_MAX};
 use crate::time::Instant;
+use crate::wire::Framing;
 
 /// A pause ends with a turn, and turns take time on a slow host.
 const PAUSE_GRACE: Duration = Duration::from_millis(10);
@@ -21,6 +22,7 @@ const PAUSE_GRACE: Duration = Duration::from_millis(10);
 pub struct Party {
     pub token: Token,
     pub ip: IpAddr,
+    pub framing: Framing,
     pub key: AddressKey,
     pub state: State,
     pub reader: Reader,
@@ -77,6 +79,13 @@ pub struct Party {
     pub over_soft: Option<Instant>,
 }
 
+/// Who has come to the door.
+#[derive(Clone, Copy, Debug)]
+pub struct Guest {
+    pub ip: IpAddr,
+    pub framing: Framing,
+}
+
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -107,20 +116,22 @@ pub enum Cause {
 }
 
 impl Party {
-    pub fn new(now: Instant, token: Token, ip: IpAddr, streams: &Streams, limits: &Limits) -> Self {
-        let cursor = Cursor::at(streams.end());
+    pub fn new(now: Instant, token: Token, guest: Guest, streams: &Streams, limits: &Limits) -> Self {
+        let Guest { ip, framing } = guest;
+        let cursor = Cursor::at(streams.of(framing).end());
         Self {
             token,
             ip,
+            framing,
             key: AddressKey::of(ip),
             state: State::Heard,
-            reader: Reader::new(limits.decoder),
+            reader: Reader::new(framing, limits),
             opening: Some(Vec::new()),
             replies: Replies::default(),
             written: cursor,
             came: cursor,
             is_over: false,
-            from_bytes: streams.bytes(),
+            from_bytes: streams.of(framing).bytes(),
             own_bytes: 0,
             upto: None,
             admitted: now,
@@ -150,7 +161,8 @@ impl Party {
     pub fn end(&mut self, cause: Cause, now: Instant, streams: &Streams) {
         if self.state == State::Heard {
             self.state = State::Ending(cause, now);
-            self.upto = Some((streams.end(), streams.bytes()));
+            let mine = streams.of(self.framing);
+            self.upto = Some((mine.end(), mine.bytes()));
         }
     }
 
@@ -168,7 +180,7 @@ impl Party {
 
     /// Bytes it is due, since it was let in.
     pub fn due(&self, streams: &Streams) -> u64 {
-        let bytes = self.upto.map_or(streams.bytes(), |(_, bytes)| bytes);
+        let bytes = self.upto.map_or(streams.of(self.framing).bytes(), |(_, bytes)| bytes);
         (bytes + self.replies.bytes).saturating_sub(self.from_bytes + self.own_bytes)
     }
 
@@ -184,7 +196,7 @@ impl Party {
 
     /// Bytes its queue may pin at most, by whole turns.
     pub fn pins_at_most(&self, streams: &Streams) -> u64 {
-        streams.bytes_from_turn_of(&self.written) + self.replies_waiting()
+        streams.of(self.framing).bytes_from_turn_of(&self.written) + self.replies_waiting()
     }
 
     /// It was read: has it too many answers waiting to be read on?

@@ -1,17 +1,23 @@
 //! The law of the framing, read slowly: keeps what has come and looks at it from the front, again and again. Knows
-//! no window, no segment and no hurry; shares no line with the decoder it is there to doubt.
+//! no window, no segment and no hurry; shares no line with the decoders it is there to doubt.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use crate::relay::Limits;
+use crate::wire::Framing;
 use crate::wire::decoder::DecoderLimits;
 
 /// One sender's bytes as the judge reads them.
 #[derive(Debug)]
 pub struct Reader {
+    framing: Framing,
     limits: DecoderLimits,
+    max_line: usize,
     /// What has come and is nothing yet.
     pending: Vec<u8>,
+    /// Of that, bytes of lines that were found in this very read.
+    passed_lines: usize,
     /// Bytes of junk since the last valid frame.
     gap: u64,
     /// Bytes still to come of a frame that is an offence already.
@@ -37,9 +43,11 @@ pub struct Reader {
 pub enum Finding {
     /// A frame, bit for bit.
     Frame(Bytes),
+    /// A line, without its end.
+    Line(Bytes),
     /// More junk than allowed. Nothing is found after it.
     Magic,
-    /// A claim beyond what is allowed. Nothing is found after it.
+    /// A claim beyond what is allowed, or a line that is longer. Nothing is found after it.
     Oversize,
     /// A command that is none.
     Command,
@@ -56,17 +64,20 @@ impl Finding {
         match self {
             Self::Checksum(len) => Some(*len),
             Self::Command => Some(HEADER as u64),
-            Self::Frame(_) | Self::Magic | Self::Oversize => None,
+            Self::Frame(_) | Self::Line(_) | Self::Magic | Self::Oversize => None,
         }
     }
 }
 
 impl Reader {
     /// A stream from its first byte.
-    pub fn new(limits: DecoderLimits) -> Self {
+    pub fn new(framing: Framing, limits: &Limits) -> Self {
         Self {
-            limits,
+            framing,
+            limits: limits.decoder,
+            max_line: limits.max_line,
             pending: Vec::new(),
+            passed_lines: 0,
             gap: 0,
             passing: 0,
             is_lost: false,
@@ -83,15 +94,32 @@ impl Reader {
     pub fn read(&mut self, bytes: &[u8], mut found: impl FnMut(Finding, u64) -> bool) {
         self.read += bytes.len() as u64;
         self.pending.extend_from_slice(bytes);
-        while !self.is_lost && self.pending.len() >= self.needs.max(1) {
-            let Some(finding) = self.look() else { continue };
+        while !self.is_lost && self.unfinished() >= self.needs.max(1) {
+            let looked = match self.framing {
+                Framing::Frames => self.look(),
+                Framing::Lines => self.look_for_line(),
+            };
+            let Some(finding) = looked else { continue };
             if matches!(finding, Finding::Magic | Finding::Oversize) {
                 self.is_lost = true;
             }
-            if !found(finding, self.read - self.pending.len() as u64) {
+            if !found(finding, self.read - self.unfinished() as u64) {
                 self.is_lost = true;
             }
         }
+        self.pending.drain(..std::mem::take(&mut self.passed_lines));
+    }
+
+    /// The stream has ended. What that makes of what is left of a stream of lines.
+    pub fn finish(&mut self) -> Option<Finding> {
+        let is_line = self.framing == Framing::Lines && !self.is_lost && !self.pending.is_empty();
+        is_line.then(|| {
+            if self.pending.len() > self.max_line {
+                return Finding::Oversize;
+            }
+            self.framed += self.pending.len() as u64;
+            Finding::Line(std::mem::take(&mut self.pending).into())
+        })
     }
 
     /// Whether something has come since the last valid frame.
@@ -101,12 +129,33 @@ impl Reader {
 
     /// Bytes of a frame that the header is there of, and the end is not.
     pub fn collected(&self) -> usize {
-        if !self.is_lost && self.needs > HEADER { self.pending.len() } else { 0 }
+        let is_begun = self.framing == Framing::Lines || self.needs > HEADER;
+        if !self.is_lost && is_begun { self.pending.len() } else { 0 }
     }
 
     /// Bytes that have come and are neither a frame nor junk yet.
     pub fn unfinished(&self) -> usize {
-        self.pending.len()
+        self.pending.len() - self.passed_lines
+    }
+
+    /// The line at the front, when its newline is there.
+    fn look_for_line(&mut self) -> Option<Finding> {
+        let front = &self.pending[self.passed_lines..];
+        let end = front.iter().position(|&byte| byte == b'\n');
+        let mut line = front[..end.unwrap_or(front.len())].to_vec();
+        // without the newline a `\r` may still be the end's
+        if line.ends_with(b"\r") {
+            line.pop();
+        }
+        if line.len() > self.max_line {
+            return Some(Finding::Oversize);
+        }
+        let Some(end) = end else { return self.need(front.len() + 1) };
+        self.passed_lines += end + 1;
+        self.needs = 0;
+        self.passed += 1;
+        self.framed += end as u64 + 1;
+        Some(Finding::Line(line.into()))
     }
 
     /// Looks at what stands at the front, and takes it away if it is something.
@@ -201,10 +250,11 @@ fn is_command(raw: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::rng::Rng;
-    use crate::wire::{DecodeError, Decoder, Frame, Network};
+    use crate::wire::{DecodeError, Decoder, Frame, LineDecoder, Network};
 
-    fn limits(max_skip: u64) -> DecoderLimits {
-        DecoderLimits { magic: Network::PRIVATE.magic, max_payload: 100, max_skip }
+    fn limits(max_skip: u64) -> Limits {
+        let decoder = DecoderLimits { magic: Network::PRIVATE.magic, max_payload: 100, max_skip };
+        Limits { decoder, max_line: 10, ..Limits::new(Network::PRIVATE.magic) }
     }
 
     /// A stream of frames, bent frames and junk.
@@ -234,7 +284,8 @@ mod tests {
             let mut rng = Rng::new(seed);
             let limits = limits([0, 5, 23, 200][rng.below(4) as usize]);
             let bytes = stream(&mut rng);
-            let (mut decoder, mut reader) = (Decoder::new(limits), Reader::new(limits));
+            let (mut decoder, mut reader) =
+                (Decoder::new(limits.decoder), Reader::new(Framing::Frames, &limits));
             let (mut theirs, mut ours) = (Vec::new(), Vec::new());
             let mut rest = bytes.as_slice();
             while !rest.is_empty() && !reader.is_lost {
@@ -271,5 +322,47 @@ mod tests {
             found += ours.len();
         }
         assert!(found > 3000, "{found}");
+    }
+
+    #[test]
+    fn the_judge_and_the_decoder_find_the_same_lines_however_the_stream_is_cut() {
+        let mut found = 0;
+        for seed in 0..3000 {
+            let mut rng = Rng::new(seed);
+            let limits = limits(0);
+            let letters = b"abcdefghij\r\r\n\n\n";
+            let bytes: Vec<u8> = (0..rng.below(60)).map(|_| letters[rng.below(15) as usize]).collect();
+            let (mut decoder, mut reader) = (LineDecoder::new(10), Reader::new(Framing::Lines, &limits));
+            let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() && !reader.is_lost {
+                let (piece, tail) = rest.split_at(1 + rng.below(rest.len() as u64) as usize);
+                rest = tail;
+                let mut input = piece;
+                while let Some(line) = decoder.decode(&mut input).transpose() {
+                    theirs
+                        .push(line.map_or(Finding::Oversize, |line| Finding::Line(line.into_owned().into())));
+                    if theirs.last() == Some(&Finding::Oversize) {
+                        break;
+                    }
+                }
+                reader.read(piece, |finding, _| {
+                    ours.push(finding);
+                    true
+                });
+                assert_eq!(theirs, ours, "seed {seed}");
+                if !reader.is_lost {
+                    assert_eq!(decoder.is_unfinished(), reader.is_unfinished(), "seed {seed}");
+                }
+            }
+            if !reader.is_lost {
+                let last = decoder
+                    .finish()
+                    .map_or(Some(Finding::Oversize), |last| last.map(|line| Finding::Line(line.into())));
+                assert_eq!(last, reader.finish(), "seed {seed}");
+            }
+            found += ours.len();
+        }
+        assert!(found > 10_000, "{found}");
     }
 }

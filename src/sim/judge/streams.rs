@@ -1,5 +1,7 @@
-//! What everybody is due: all that was accepted, in order, and where in it each receiver stands. Knows frames and
+//! What everybody is due: all that was accepted, in order, and where in it each receiver stands. Knows messages and
 //! their senders; knows no queue, no chunk and no turn's log.
+//!
+//! What is sent to whoever speaks frames and to whoever speaks lines are two streams.
 
 use std::collections::VecDeque;
 
@@ -7,22 +9,34 @@ use bytes::Bytes;
 
 use crate::sim::packet::Conn;
 use crate::time::Instant;
+use crate::wire::Framing;
 
-/// Everything that was accepted to be relayed.
+/// Everything that was accepted to be relayed, in each framing.
 #[derive(Debug, Default)]
 pub struct Streams {
+    frames: Stream,
+    lines: Stream,
+}
+
+/// Everything that was accepted to be relayed in one framing.
+#[derive(Debug, Default)]
+pub struct Stream {
     entries: VecDeque<Entry>,
     /// How many stood before the first.
     first: u64,
     /// Bytes of all there ever were.
     bytes: u64,
+    /// Entries and bytes there were when the turn began.
+    turn_begins: (u64, u64),
 }
 
-/// A frame.
+/// A message.
 #[derive(Debug)]
 pub struct Entry {
     /// Who sent it.
     pub from: Conn,
+    /// As what he sent it.
+    pub spoken: Framing,
     bytes: Bytes,
     /// When it left its sender.
     pub sent: Instant,
@@ -65,10 +79,45 @@ pub enum Mismatch {
 }
 
 impl Streams {
-    /// A frame was accepted, in a turn that began when there were so many bytes.
-    pub fn append(&mut self, from: Conn, bytes: Bytes, sent: Instant, turn_begins: u64) {
+    /// What is due to whoever speaks so.
+    pub fn of(&self, framing: Framing) -> &Stream {
+        match framing {
+            Framing::Frames => &self.frames,
+            Framing::Lines => &self.lines,
+        }
+    }
+
+    /// The same.
+    pub fn of_mut(&mut self, framing: Framing) -> &mut Stream {
+        match framing {
+            Framing::Frames => &mut self.frames,
+            Framing::Lines => &mut self.lines,
+        }
+    }
+
+    /// A turn begins.
+    pub fn begin_turn(&mut self) {
+        for stream in [&mut self.frames, &mut self.lines] {
+            stream.turn_begins = (stream.end(), stream.bytes());
+        }
+    }
+
+    /// Bytes that were accepted in this turn, in both framings.
+    pub fn bytes_of_turn(&self) -> u64 {
+        [&self.frames, &self.lines].map(|stream| stream.bytes - stream.turn_begins.1).iter().sum()
+    }
+}
+
+impl Stream {
+    /// A message was accepted, that was sent so and left its sender then.
+    pub fn append(&mut self, from: Conn, spoken: Framing, bytes: Bytes, sent: Instant) {
         self.bytes += bytes.len() as u64;
-        self.entries.push_back(Entry { from, bytes, sent, turn_begins });
+        self.entries.push_back(Entry { from, spoken, bytes, sent, turn_begins: self.turn_begins.1 });
+    }
+
+    /// How many there were when the turn began.
+    pub fn turn_begins(&self) -> u64 {
+        self.turn_begins.0
     }
 
     /// How many there were.

@@ -2,7 +2,7 @@
 
 use super::{Cue, Move, Scene, Script};
 use crate::sim::roles::Act;
-use crate::wire::Command;
+use crate::wire::{Command, Framing};
 
 impl Script {
     /// Says something, as often as the world's terms have it.
@@ -16,6 +16,9 @@ impl Script {
     }
 
     fn saying(&mut self) -> bytes::Bytes {
+        if self.framing == Framing::Lines {
+            return self.any_frame(); // a line asks nobody for an answer
+        }
         match self.rng.below(12) {
             0 => {
                 // the longest that is answered, and one byte more

@@ -30,9 +30,7 @@ impl Script {
     }
 
     pub(super) fn claim_too_much(&mut self) -> Cue {
-        let beyond = [1, 1000, u32::MAX - self.terms.max_payload][self.rng.below(3) as usize];
-        let header = self.claiming(self.terms.max_payload + beyond);
-        let mut moves = vec![Move::Say(header)];
+        let mut moves = vec![Move::Say(self.too_much())];
         if self.is_one_in(2) {
             moves.insert(0, Move::Say(self.any_frame()));
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::rng::Rng;
-use crate::wire::Magic;
+use crate::wire::{Framing, Magic};
 
 /// What somebody is up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +69,8 @@ pub struct Terms {
     pub magic: Magic,
     /// As the relay has it, bytes.
     pub max_payload: u32,
+    /// The same of a line.
+    pub max_line: u32,
     /// How often a chatter says something.
     pub talk_every: Duration,
     /// How long offenders are shut out.
@@ -131,6 +133,8 @@ pub struct Cue {
 #[derive(Clone, Debug)]
 pub struct Script {
     role: Role,
+    /// What it speaks.
+    framing: Framing,
     terms: Terms,
     rng: Rng,
     /// How often it was asked since it connected.
@@ -197,6 +201,17 @@ impl Role {
         matches!(self, Self::Chatter | Self::Subscriber)
     }
 
+    /// Whether it can do what it does with lines as well.
+    pub const fn may_speak_lines(self) -> bool {
+        match self {
+            Self::Chatter | Self::Subscriber | Self::SlowReader | Self::StoppedReader | Self::Silent => true,
+            Self::DripFeeder | Self::Oversizer | Self::Stranger | Self::Firehose | Self::Flapper => true,
+            Self::HalfCloser | Self::Resetter | Self::Returner | Self::Twin | Self::Withholder => true,
+            Self::Babbler | Self::Liar | Self::Commander => false,
+            Self::Claimer | Self::Pinner | Self::Pinger => false,
+        }
+    }
+
     /// Whether it does something many times a second.
     pub const fn is_busy(self) -> bool {
         matches!(self, Self::Firehose | Self::Pinger | Self::Pinner | Self::DripFeeder | Self::Flapper)
@@ -216,13 +231,18 @@ impl Role {
 
 impl Script {
     /// A part, not yet begun.
-    pub fn new(role: Role, terms: Terms, seed: u64) -> Self {
-        Self { role, terms, rng: Rng::new(seed), step: 0, rest: Bytes::new() }
+    pub fn new(role: Role, framing: Framing, terms: Terms, seed: u64) -> Self {
+        Self { role, framing, terms, rng: Rng::new(seed), step: 0, rest: Bytes::new() }
     }
 
     /// Whose part it is.
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// What it speaks.
+    pub fn framing(&self) -> Framing {
+        self.framing
     }
 
     /// What to do now.

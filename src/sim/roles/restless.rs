@@ -1,6 +1,7 @@
 //! Those who come and go: in order, in the middle of a frame, or although they are shut out.
 
 use super::{Cue, Move, Script};
+use crate::wire::Framing;
 
 impl Script {
     /// Leaves again, one way or the other.
@@ -8,7 +9,7 @@ impl Script {
         let moves = match self.rng.below(5) {
             0 => vec![Move::Close],
             1 => vec![Move::Reset],
-            2 => vec![Move::Say(self.any_frame().slice(..20)), Move::Close],
+            2 => vec![Move::Say(self.beginning()), Move::Close],
             3 => vec![Move::Say(self.frame(100)), Move::Reset],
             _ => vec![Move::Finish],
         };
@@ -34,7 +35,11 @@ impl Script {
                 self.cue(moves, 10, 300)
             }
             2 => {
-                let moves = vec![Move::Say(self.lying(100))];
+                let offence = match self.framing {
+                    Framing::Frames => self.lying(100),
+                    Framing::Lines => self.too_much(),
+                };
+                let moves = vec![Move::Say(offence)];
                 self.cue(moves, knocks / 2, knocks + 1)
             }
             _ => self.cue(vec![Move::Close], knocks / 2, knocks + 1),

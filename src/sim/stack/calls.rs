@@ -56,7 +56,7 @@ impl Stack for SimStack {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         let from = self.held(&SimStream(conn)).remote;
-        self.note(Deed::Accepted(conn, from));
+        self.note(Deed::Accepted(conn, from, framing));
         Ok((SimStream(conn), from, framing))
     }
 

@@ -39,6 +39,8 @@ use course::Course;
 
 /// Where the relay listens, in a world of its own.
 const RELAY: ([u8; 4], u16) = ([127, 0, 0, 1], 7333);
+/// The same for those who speak lines. Its neighbours are nobody's port.
+const FOR_LINES: ([u8; 4], u16) = ([127, 0, 0, 1], 7336);
 /// Who has a stack: the numbers of their connections tell them apart.
 const HOSTS: u32 = 3;
 /// How often somebody looks whether the server sleeps too long, and whether the act is over.
@@ -112,13 +114,14 @@ impl<S: Subject> World<S> {
         let mut stack =
             SimStack::new(Host::Server as u32, HOSTS, Faults::new(rng.next(), setup.faults.clone()));
         stack.listen(RELAY.into(), Framing::Frames);
+        stack.listen(FOR_LINES.into(), Framing::Lines);
         stack.keep_journal();
         let mut world = Self {
             now: Instant::START,
             subject: subject(stack),
             server_at: Some(Instant::START),
             judge: Judge::new(setup.penalties, setup.limits.clone()),
-            crowd: Crowd::new(client(Host::Crowd), RELAY.into()),
+            crowd: Crowd::new(client(Host::Crowd), RELAY.into(), FOR_LINES.into()),
             crowd_at: None,
             load: setup.load.as_ref().map(|part| load(part, &setup)),
             load_at: setup.load.as_ref().map(|_| Instant::START),
@@ -194,6 +197,7 @@ impl<S: Subject> World<S> {
             faults: self.subject.stack_mut().faults().counts().filter(|&(_, count)| count > 0).collect(),
             roles,
             troubles: self.troubles,
+            mixed: self.judge.mixed(),
             knocks: self.knocks,
             load,
             hash: self.trace.hash(),
@@ -313,11 +317,12 @@ impl<S: Subject> World<S> {
         let terms = Terms {
             magic: self.setup.limits.decoder.magic,
             max_payload: self.setup.limits.decoder.max_payload,
+            max_line: self.setup.limits.max_line as u32, // no more than a payload
             talk_every: self.setup.talk_every,
             ban_time: self.setup.limits.ban_time,
         };
         for part in self.setup.cast.clone() {
-            let script = Script::new(part.role, terms, self.rng.next());
+            let script = Script::new(part.role, part.framing, terms, self.rng.next());
             let actor = self.crowd.join(script, part.from, part.profile);
             let comes = Duration::from_micros(self.rng.below(1_000_000));
             self.cues.push(0);
