@@ -28,6 +28,8 @@ struct Neighbour {
     name: String,
     /// Asked for its addresses; nobody where it was given as an address.
     resolver: Option<SyncSender<()>>,
+    /// It is at it.
+    is_asked: bool,
     /// That it cannot be resolved was told, and it has not been since.
     is_told: bool,
 }
@@ -55,7 +57,7 @@ impl Neighbours {
             let known = target.address(self.port);
             let id = server.keep_up(known.into_iter().collect(), rng.next());
             let resolver = if known.is_some() { None } else { Some(self.resolver(target)?) };
-            self.all.push(Neighbour { name: target.to_string(), resolver, is_told: false });
+            self.all.push(Neighbour { name: target.to_string(), resolver, is_asked: false, is_told: false });
             self.ask(id);
         }
         Ok(())
@@ -67,6 +69,7 @@ impl Neighbours {
         wanted.into_iter().for_each(|id| self.ask(id));
         while let Ok(Answer { of, found }) = self.answers.try_recv() {
             let neighbour = &mut self.all[of];
+            neighbour.is_asked = false;
             match found {
                 Ok(addresses) => {
                     neighbour.is_told = false;
@@ -87,9 +90,12 @@ impl Neighbours {
     }
 
     /// One that is at it already is not asked twice.
-    fn ask(&self, id: DialId) {
-        if let Some(resolver) = &self.all[usize::from(id.0)].resolver {
-            let _ = resolver.try_send(());
+    fn ask(&mut self, id: DialId) {
+        let neighbour = &mut self.all[usize::from(id.0)];
+        if let Some(resolver) = &neighbour.resolver
+            && !std::mem::replace(&mut neighbour.is_asked, true)
+        {
+            let _ = resolver.try_send(()); // its thread lives as long as we do
         }
     }
 

@@ -60,6 +60,13 @@ pub fn line(event: &Event, calendar: &Calendar, neighbours: &Neighbours) -> (Lev
             );
             return (Level::Warn, text);
         }
+        Event::Forgot { after } => {
+            let after = rounded(*after);
+            let text = format!(
+                "--dedup-max reached: what was relayed is forgotten after {after}, and is relayed again should it come back"
+            );
+            return (Level::Warn, text);
+        }
         Event::More { kind, count } => format!("… and {} more {}", grouped(*count), kind.name()),
     };
     (Level::Info, text)

@@ -24,9 +24,12 @@ pub(super) struct Dedup {
     generation_max: usize,
     young: Generation,
     old: Generation,
-    over: Generation,
+    /// What is being freed.
+    over: Vec<Generation>,
     /// When the young generation began.
     since: Instant,
+    /// Something was forgotten that had been known only so long.
+    forgot_after: Option<Duration>,
 }
 
 /// When each was relayed.
@@ -43,17 +46,16 @@ impl Dedup {
             generation_max: (max / 2).max(1),
             young: Generation::new(),
             old: Generation::new(),
-            over: Generation::new(),
+            over: Vec::new(),
             since: Instant::START,
+            forgot_after: None,
         }
     }
 
     /// Whether this frame is to be relayed: it is not known to have been within the window. From now on it is.
     pub fn is_new(&mut self, now: Instant, frame: &Frame<'_>) -> bool {
         self.turn_generations(now);
-        for _ in 0..FREED_PER_FRAME {
-            self.over.pop_first();
-        }
+        self.free_some();
         let key = key(frame);
         let is_recent = |relayed: &Instant| now.since(*relayed) < self.window;
         if self.young.get(&key).is_some_and(is_recent) || self.old.get(&key).is_some_and(is_recent) {
@@ -67,8 +69,25 @@ impl Dedup {
     /// so that something is.
     fn turn_generations(&mut self, now: Instant) {
         if now.since(self.since) >= self.window || self.young.len() >= self.generation_max {
-            self.over = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+            if now.since(self.since) < self.window && !self.old.is_empty() {
+                self.forgot_after = Some(now.since(self.since));
+            }
+            self.over.push(std::mem::replace(&mut self.old, std::mem::take(&mut self.young)));
             self.since = now;
+        }
+    }
+
+    /// What was forgotten before its time since the last call had been known at least so long.
+    pub fn forgot_after(&mut self) -> Option<Duration> {
+        self.forgot_after.take()
+    }
+
+    fn free_some(&mut self) {
+        for _ in 0..FREED_PER_FRAME {
+            let Some(generation) = self.over.last_mut() else { return };
+            if generation.pop_first().is_none() {
+                self.over.pop();
+            }
         }
     }
 }
@@ -134,6 +153,7 @@ mod tests {
                 relayed.insert(which, now);
             }
         }
+        assert_eq!(dedup.forgot_after(), None);
     }
 
     #[test]
@@ -141,7 +161,8 @@ mod tests {
         let mut dedup = Dedup::new(Duration::from_secs(3600), 1000);
         for n in 0..10_000_u64 {
             assert!(dedup.is_new(at(n), &frame("tx", &n.to_le_bytes())));
-            let known = dedup.young.len() + dedup.old.len() + dedup.over.len();
+            let known =
+                dedup.young.len() + dedup.old.len() + dedup.over.iter().map(Generation::len).sum::<usize>();
             assert!(known <= 1000, "{known}");
             for before in [n, n.saturating_sub(499)] {
                 assert!(!dedup.is_new(at(n), &frame("tx", &before.to_le_bytes())), "{before} of {n}");
@@ -151,5 +172,6 @@ mod tests {
             dedup.is_new(at(10_000), &frame("tx", &0_u64.to_le_bytes())),
             "forgotten early, for it was full"
         );
+        assert_eq!((dedup.forgot_after(), dedup.forgot_after()), (Some(Duration::from_millis(500)), None));
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct Dial {
     state: State,
     /// All the addresses it may be at; none while its name is not resolved.
     addresses: Vec<SocketAddr>,
+    /// Where it may be from the next round on.
+    renewed: Option<Vec<SocketAddr>>,
     /// Which of them is next.
     next: usize,
     /// Before the next round of addresses, as long as nothing comes about.
@@ -91,6 +93,7 @@ impl Dials {
         self.dials.push(Dial {
             state: State::Waiting { until: now },
             addresses,
+            renewed: None,
             next: 0,
             retry: RETRY_FIRST,
             rng: Rng::new(seed),
@@ -156,16 +159,18 @@ impl Dials {
 }
 
 impl Dial {
-    /// Where it may be. One that waited for an address waits no longer.
+    /// Where it may be from the next round on. One that waited for an address waits no longer, and for nothing it did.
     pub fn set_addresses(&mut self, now: Instant, addresses: Vec<SocketAddr>) {
-        let had_none = self.addresses.is_empty();
-        self.addresses = addresses;
-        self.next = 0;
-        if let State::Waiting { until } = &mut self.state
-            && had_none
-            && !self.addresses.is_empty()
-        {
-            *until = (*until).min(now);
+        if self.addresses.is_empty() && !addresses.is_empty() {
+            self.addresses = addresses;
+            self.retry = RETRY_FIRST;
+            if let State::Waiting { until } = &mut self.state {
+                *until = (*until).min(now);
+            }
+        } else if self.next == 0 && self.dialing_at().is_none() {
+            self.addresses = addresses;
+        } else {
+            self.renewed = Some(addresses);
         }
     }
 
@@ -226,10 +231,13 @@ impl Dial {
 
     /// Waits, the next time twice as long.
     fn wait(&mut self, now: Instant) -> Duration {
-        let most = self.retry.as_micros() as u64; // seconds
+        let most = self.retry.as_micros() as u64; // it is a matter of seconds
         let wait = Duration::from_micros(most - self.rng.below(most / 4));
         self.retry = (self.retry * 2).min(RETRY_MOST);
         self.next = 0;
+        if let Some(renewed) = self.renewed.take() {
+            self.addresses = renewed;
+        }
         self.state = State::Waiting { until: now + wait };
         wait
     }
@@ -350,6 +358,11 @@ mod tests {
         assert_eq!((dial.deadline(), dial.ring(at(2))), (Some(at(2)), Due::Dial(addresses(1)[0])));
         dial.set_addresses(at(3), addresses(2));
         assert_eq!(dial.dialing_at(), Some(addresses(1)[0]), "what is under way goes on");
+        let wait = dial.failed(at(3)).expect("the new ones are for the next round");
+        assert!(wait <= RETRY_FIRST, "to wait for an address was no failure");
+        let again = dial.deadline().unwrap();
+        dial.ring(again);
+        assert!(dial.failed(again).is_none(), "there are two now");
     }
 
     #[test]

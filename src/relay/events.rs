@@ -136,6 +136,11 @@ pub enum Event {
         /// How that failed.
         why: io::ErrorKind,
     },
+    /// More is relayed than can be known for as long as it should be: see [`Limits::dedup_max`](super::Limits::dedup_max).
+    Forgot {
+        /// How long what was forgotten was known at least.
+        after: Duration,
+    },
     /// There were more events of a kind than are told.
     More {
         /// Which kind.
@@ -177,8 +182,10 @@ pub enum Kind {
     Refused,
     /// [`Event::Opener`]
     Opener,
-    /// [`Event::Dialed`], [`Event::Lost`], [`Event::Undialed`]
+    /// [`Event::Dialed`], [`Event::Lost`], [`Event::Undialed`]: no stranger causes these, and all are kept
     Dial,
+    /// [`Event::Forgot`]
+    Forgot,
 }
 
 /// The events not yet told.
@@ -198,7 +205,7 @@ struct Quota {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Connected,
         Self::Closed,
         Self::CutOff,
@@ -210,6 +217,7 @@ impl Kind {
         Self::Refused,
         Self::Opener,
         Self::Dial,
+        Self::Forgot,
     ];
 
     /// For a person: "… and 4,312 more" of these.
@@ -226,6 +234,7 @@ impl Kind {
             Self::Refused => "refused",
             Self::Opener => "closed before a frame",
             Self::Dial => "connected, lost or out of reach",
+            Self::Forgot => "times forgotten early",
         }
     }
 }
@@ -236,7 +245,8 @@ impl Events {
         self.tell_more_of(now, kind);
         let quota = &mut self.quotas[kind as usize];
         quota.since.get_or_insert(now);
-        if quota.kept < EVENTS_PER_SECOND && self.waiting.len() < WAITING_MAX {
+        let is_allowed = kind == Kind::Dial || quota.kept < EVENTS_PER_SECOND;
+        if is_allowed && self.waiting.len() < WAITING_MAX {
             quota.kept += 1;
             self.waiting.push(event());
         } else {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::intake::Intake;
 use super::room::Room;
 use crate::protocol::{Offence, Token};
-use crate::wire::{Command, Frame, LineTooLong, opener};
+use crate::wire::{Command, Frame, Header, LineTooLong, opener};
 
 /// A line, or that it is too long.
 pub(super) type Decoded<'i> = Result<Cow<'i, [u8]>, LineTooLong>;
@@ -29,17 +29,20 @@ impl Room {
 
     /// What a peer that sends no more has sent behind its last newline: a line as well.
     pub fn last_line(&mut self, from: Token) -> Option<Decoded<'static>> {
-        let max_line = self.limits.max_line;
+        let (now, max_line) = (self.now, self.limits.max_line);
         let peer = self.peer(from);
         if !peer.is_open() {
             return None;
         }
         let Intake::Lines(scanner) = &mut peer.intake else { return None };
+        if let Some(rates) = &mut peer.rates {
+            rates.refill(now);
+        }
         scanner.finish(max_line).transpose().map(|last| last.map(Cow::Owned))
     }
 
-    /// A line has come: counts it against the peer's rate, with one byte for its end, and makes a frame of it. `None`
-    /// when it is to be ignored.
+    /// A line has come: counts it against the peer's rate as the frame that is made of it, for that is what others get.
+    /// `None` when it is to be ignored.
     pub fn frame_of_line(&mut self, from: Token, line: &[u8]) -> Option<Frame<'static>> {
         if self.peer(from).incoming.frames == 0
             && let Some(opener) = opener::of_first_line(line)
@@ -48,7 +51,7 @@ impl Room {
             return None;
         }
         let magic = self.limits.decoder.magic;
-        self.count_message(from, line.len() + 1).then(|| Frame::encode(magic, Command::MSG, line))
+        self.count_message(from, Header::LEN + line.len()).then(|| Frame::encode(magic, Command::MSG, line))
     }
 
     /// A line has more bytes than it may: where it ends does not matter any more.

@@ -220,13 +220,14 @@ impl Room {
 
     pub fn arriving(&self, from: Token) -> Arriving {
         let intake = &self.peers[from.index()].intake;
-        let (begun, lacks) = match (intake.framing(), intake.begun()) {
-            (Framing::Frames, begun) => (begun, intake.wants()),
-            // where a line ends nobody knows; one that is long already may be as long as any, and `\r\n` behind it
-            (Framing::Lines, begun) if begun + 1 < OWN_CHUNK_LEN => (begun, 1),
-            (Framing::Lines, begun) => (begun, self.limits.max_line + 2 - begun),
-        };
-        if begun + lacks < OWN_CHUNK_LEN { Arriving::Short { begun } } else { Arriving::Long { lacks } }
+        let (begun, lacks) = (intake.begun(), intake.wants());
+        match intake.framing() {
+            Framing::Frames if begun + lacks >= OWN_CHUNK_LEN => Arriving::Long { lacks },
+            // where a line ends nobody knows, and many may come behind it: one that is long already takes what room
+            // there is
+            Framing::Lines if begun >= OWN_CHUNK_LEN => Arriving::Short { begun: 0 },
+            Framing::Frames | Framing::Lines => Arriving::Short { begun },
+        }
     }
 
     /// A connection is gone.
@@ -337,6 +338,16 @@ impl Room {
         });
     }
 
+    /// Whether a frame has passed lately, where that is asked. From now on it has.
+    fn is_repeat(&mut self, frame: &Frame<'_>) -> bool {
+        let Some(dedup) = &mut self.dedup else { return false };
+        let is_repeat = !dedup.is_new(self.now, frame);
+        if let Some(after) = dedup.forgot_after() {
+            self.events.push(self.now, Kind::Forgot, || Event::Forgot { after });
+        }
+        is_repeat
+    }
+
     fn note_pause(&mut self, from: Token) {
         self.stats.pauses += 1;
         let peer = &mut self.peers[from.index()];
@@ -349,9 +360,7 @@ impl Room {
 
 impl Outbox for Room {
     fn relay(&mut self, from: Token, frame: Frame<'_>) {
-        if let Some(dedup) = &mut self.dedup
-            && !dedup.is_new(self.now, &frame)
-        {
+        if self.is_repeat(&frame) {
             self.stats.duplicates += 1;
             return;
         }
