@@ -126,6 +126,8 @@ impl Judge {
                 self.turn_bytes += answer.len() as u64;
                 party.replies.push(place, answer.into());
             }
+        } else if name != Command::PONG.to_bytes() && !self.repeats.passes(self.now, &name, &bytes[HEADER..]) {
+            self.totals.swallowed += 1;
         } else if name != Command::PONG.to_bytes() {
             party.own_bytes += bytes.len() as u64;
             self.streams.append(conn, bytes, sent, self.turn_begins.1);
@@ -135,7 +137,7 @@ impl Judge {
     fn offended(&mut self, conn: Conn, offence: Offence) {
         let Some(party) = self.parties.get_mut(&conn) else { return };
         let may_be_opening = offence == Offence::Magic && party.opening.is_some();
-        let is_spared = is_never_banned(&self.limits.never_ban, party);
+        let is_spared = is_never_banned(&self.limits.never_ban, party) || self.dials.may_be_at(party.ip);
         match self.penalties.of(offence) {
             Penalty::Drop => self.totals.dropped += 1,
             Penalty::Pause => {}
@@ -152,7 +154,10 @@ impl Judge {
         for (&other, party) in &mut self.parties {
             if other == conn {
                 party.cast_out(Cause::Banned(offence));
-            } else if party.key == key && !is_never_banned(&self.limits.never_ban, party) {
+            } else if party.key == key
+                && !is_never_banned(&self.limits.never_ban, party)
+                && !self.dials.may_be_at(party.ip)
+            {
                 party.cast_out(Cause::AddressBanned);
             }
         }

@@ -8,6 +8,7 @@ use super::party::{Cause, State};
 use super::{Judge, Orderly, Party};
 use crate::protocol::Token;
 use crate::relay::AddressKey;
+use crate::server::FIRST_DIAL;
 use crate::sim::broken::{Broken, Promise};
 use crate::sim::packet::Conn;
 
@@ -21,18 +22,36 @@ const LINGER: Duration = Duration::from_secs(2);
 impl Judge {
     /// The relay let somebody in.
     pub(super) fn admitted(&mut self, conn: Conn, token: Token) -> Result<(), Broken> {
+        if self.dials.is_dialing(conn) {
+            return self.dialed(conn, token);
+        }
         let Some((_, from)) = self.at_the_door.take().filter(|&(at_the_door, _)| at_the_door == conn) else {
             return Err(Promise::Places.broken(format!("{conn:?} is let in and has not come")));
         };
         if let Some(broken) = self.objection(from) {
             return Err(broken);
         }
+        self.seat(conn, token, from)?;
+        self.totals.accepted += 1;
+        *self.per_address.entry(AddressKey::of(from.ip())).or_default() += 1;
+        Ok(())
+    }
+
+    /// A connection of our own is watched, or it is there: then it is a peer like any other, whatever its address.
+    fn dialed(&mut self, conn: Conn, token: Token) -> Result<(), Broken> {
+        let to = self.dials.address_of(conn).filter(|_| token.0 < FIRST_DIAL);
+        to.map_or(Ok(()), |to| {
+            self.dials.came_up(self.now, conn);
+            self.totals.dialed += 1;
+            self.seat(conn, token, to)
+        })
+    }
+
+    fn seat(&mut self, conn: Conn, token: Token, at: SocketAddr) -> Result<(), Broken> {
         if let Some(other) = self.places.insert(token.0, conn) {
             return Err(Promise::Places.broken(format!("{token:?} is given to {conn:?} and is {other:?}'s")));
         }
-        self.totals.accepted += 1;
-        let party = Party::new(self.now, token, from.ip(), &self.streams, &self.limits);
-        *self.per_address.entry(party.key).or_default() += 1;
+        let party = Party::new(self.now, token, at.ip(), &self.streams, &self.limits);
         self.parties.insert(conn, party);
         Ok(())
     }
@@ -55,6 +74,9 @@ impl Judge {
         if let Some((_, from)) = self.at_the_door.take_if(|&mut (at_the_door, _)| at_the_door == conn) {
             return self.refused(from);
         }
+        if self.dials.is_dialing(conn) {
+            return self.dials.given_up(self.now, conn);
+        }
         self.look_for_cause(conn)?;
         self.look_at_manner(conn, how)?;
         let Some(mut party) = self.parties.remove(&conn) else {
@@ -63,7 +85,9 @@ impl Judge {
         self.totals.closed += 1;
         self.departures.remove(&conn);
         self.places.remove(&party.token.0);
-        if let Some(count) = self.per_address.get_mut(&party.key) {
+        if self.dials.is_up(conn) {
+            self.dials.lost(self.now, conn);
+        } else if let Some(count) = self.per_address.get_mut(&party.key) {
             *count -= 1;
             if *count == 0 {
                 self.per_address.remove(&party.key);
@@ -88,7 +112,7 @@ impl Judge {
         if self.limits.max_peers_per_ip.is_some_and(|max| of_address >= max) {
             return Some(Promise::Limits.broken(format!("{from} is let in, and has {of_address} places")));
         }
-        let is_full = peers >= self.limits.max_peers;
+        let is_full = peers + self.dials.absent() >= self.limits.max_peers;
         is_full.then(|| Promise::Limits.broken(format!("{from} is let in, and there are {peers} peers")))
     }
 

@@ -1,0 +1,90 @@
+//! What is told of a mesh when it is over.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::topology::Topology;
+use crate::sim::broken::Broken;
+use crate::time::Instant;
+
+/// A mesh that is over.
+#[derive(Clone, Debug)]
+pub struct MeshOutcome {
+    /// Which one.
+    pub seed: u64,
+    /// The promise that was not kept, and when; then everything else is as far as it came.
+    pub broken: Option<(Instant, Broken)>,
+    /// How long it lasted, in its own time.
+    pub lasted: Duration,
+    /// How its relays were joined.
+    pub topology: Topology,
+    /// What happened there, and how often.
+    pub happened: BTreeMap<Happened, u64>,
+    /// What tells this run from every other; the same for two runs of a seed.
+    pub hash: u64,
+}
+
+/// Something that happens in a mesh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Happened {
+    /// A leaf said something.
+    Said,
+    /// A leaf heard it.
+    Heard,
+    /// A relay did not relay a frame again.
+    Swallowed,
+    /// A connection to an address that is kept up came about.
+    Joined,
+    /// One was refused.
+    Refused,
+    /// One took too long.
+    TimedOut,
+    /// To one there was no way.
+    NoRoute,
+    /// A way was cut.
+    Cut,
+    /// A way was healed.
+    Healed,
+    /// A relay was killed.
+    Killed,
+    /// A relay was started again.
+    Restarted,
+    /// Relays were told to end in the middle of everything.
+    BrokenOff,
+}
+
+impl Happened {
+    /// Everything.
+    pub const ALL: [Self; 12] = [
+        Self::Said,
+        Self::Heard,
+        Self::Swallowed,
+        Self::Joined,
+        Self::Refused,
+        Self::TimedOut,
+        Self::NoRoute,
+        Self::Cut,
+        Self::Healed,
+        Self::Killed,
+        Self::Restarted,
+        Self::BrokenOff,
+    ];
+
+    /// For a person.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Said => "said",
+            Self::Heard => "heard",
+            Self::Swallowed => "swallowed",
+            Self::Joined => "dials",
+            Self::Refused => "refused dials",
+            Self::TimedOut => "timed-out dials",
+            Self::NoRoute => "dials without a way",
+            Self::Cut => "cuts",
+            Self::Healed => "heals",
+            Self::Killed => "kills",
+            Self::Restarted => "restarts",
+            Self::BrokenOff => "ends in the middle",
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! A mesh on one seed: one clock, one agenda, hosts that are turned when something comes or their time does, a judge
+//! for each relay and a ledger above them. Knows the server as it is; knows no kernel and no clock but its own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::builder::{Builder, Real};
+use super::course::Course;
+use super::house::House;
+use super::leaves::Leaves;
+use super::ledger::{Ledger, Order};
+use super::outcome::{Happened, MeshOutcome};
+use super::setup::MeshSetup;
+use super::topology::Topology;
+use super::ways::{Arrival, HOSTS, LEAVES_HOST, Ways};
+use crate::rng::Rng;
+use crate::sim::agenda::Agenda;
+use crate::sim::broken::{Broken, Promise};
+use crate::sim::faults::{Chances, Faults};
+use crate::sim::journal::Deed;
+use crate::sim::judge::Orderly;
+use crate::sim::packet::{Conn, Packet, What};
+use crate::sim::stack::SimStack;
+use crate::sim::trace::Trace;
+use crate::time::Instant;
+
+/// How often somebody looks whether a relay sleeps too long, and whether the act is over.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Looks after which connections that nobody has are forgotten.
+const FORGET_EVERY: u64 = 64;
+/// Most microseconds between a readiness and the turn it brings.
+const LAG: u64 = 60;
+/// Bytes that a connection may have under way, each direction: what the buffers of fast ways hold.
+const ROOM: usize = 256 * 1024;
+/// How long a leaf waits for its connection before it tries again.
+const JOIN_AGAIN: Duration = Duration::from_secs(3);
+
+/// A mesh, with whatever is tried in it.
+pub struct Mesh<B: Builder> {
+    pub(super) setup: MeshSetup,
+    builder: B,
+    pub(super) now: Instant,
+    pub(super) rng: Rng,
+    pub(super) houses: Vec<House<B::Subject>>,
+    pub(super) leaves: Leaves,
+    leaves_at: Option<Instant>,
+    pub(super) agenda: Agenda<Event>,
+    pub(super) ways: Ways,
+    pub(super) ledger: Ledger,
+    pub(super) course: Course,
+    happened: BTreeMap<Happened, u64>,
+    pub(super) trace: Trace,
+    /// Packets that leave a host in a turn.
+    outbox: Vec<Packet>,
+    looks: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum Event {
+    Arrival(Arrival),
+    /// An end of a connection hears that it goes nowhere any more.
+    Sever(Conn, usize),
+    Start(usize),
+    /// A leaf connects, unless it is connected.
+    Join(usize),
+    Speak(usize),
+    /// One of the setup's.
+    Trouble(usize),
+    Heal((usize, usize)),
+    ShutDown(usize),
+    Leave(usize),
+    Look,
+}
+
+impl Mesh<Real> {
+    /// The mesh of a setup, with the relay as it is.
+    pub fn new(setup: MeshSetup, trace: Trace) -> Self {
+        Self::with(setup, trace, Real)
+    }
+}
+
+impl<B: Builder> Mesh<B> {
+    /// The mesh of a setup, with whatever is to be tried.
+    pub(super) fn with(setup: MeshSetup, trace: Trace, builder: B) -> Self {
+        let mut rng = Rng::new(setup.seed ^ 0x5eed_6d65);
+        let stack = SimStack::new(LEAVES_HOST as u32, HOSTS, Faults::new(0, Chances::default()));
+        let order = match setup.topology {
+            Topology::Line => Order::Kept,
+            _ => Order::KeptWithinReach,
+        };
+        let mut mesh = Self {
+            now: Instant::START,
+            houses: (0..setup.relays.len()).map(House::new).collect(),
+            leaves: Leaves::new(stack, &setup.leaves, setup.limits.decoder),
+            leaves_at: None,
+            agenda: Agenda::new(),
+            ways: Ways::new(rng.next()),
+            ledger: Ledger::new(setup.seed, setup.leaves.len(), order),
+            course: Course::new(),
+            happened: BTreeMap::new(),
+            trace,
+            outbox: Vec::new(),
+            looks: 0,
+            builder,
+            rng,
+            setup,
+        };
+        mesh.cast();
+        mesh
+    }
+
+    /// Lets some of it happen: so many turns and events. True once it is over.
+    pub fn go_on(&mut self, steps: u32) -> bool {
+        for _ in 0..steps {
+            if self.course.is_over() {
+                return true;
+            }
+            if let Err(broken) = self.step() {
+                self.course.break_off(broken);
+            }
+        }
+        self.course.is_over()
+    }
+
+    /// To its end.
+    pub fn run(mut self) -> MeshOutcome {
+        while !self.go_on(u32::MAX) {}
+        self.outcome()
+    }
+
+    /// What time it is there.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// What happened since the last call, in lines.
+    pub fn take_lines(&mut self) -> String {
+        self.trace.take_lines()
+    }
+
+    /// What came of it.
+    pub fn outcome(mut self) -> MeshOutcome {
+        for relay in 0..self.houses.len() {
+            self.count_judged(relay);
+        }
+        let (said, heard) = self.ledger.counts();
+        self.happens_often(Happened::Said, said);
+        self.happens_often(Happened::Heard, heard);
+        MeshOutcome {
+            seed: self.setup.seed,
+            broken: self.course.broken().map(|broken| (self.now, broken)),
+            lasted: self.now.since(Instant::START),
+            topology: self.setup.topology,
+            happened: self.happened,
+            hash: self.trace.hash(),
+        }
+    }
+
+    pub(super) fn happens(&mut self, what: Happened) {
+        self.happens_often(what, 1);
+    }
+
+    fn happens_often(&mut self, what: Happened, count: u64) {
+        *self.happened.entry(what).or_default() += count;
+    }
+
+    /// What one relay's judge has counted, before it is forgotten.
+    pub(super) fn count_judged(&mut self, relay: usize) {
+        let Some(alive) = self.houses[relay].alive() else { return };
+        let (dials, swallowed) = (alive.judge.dial_counts(), alive.judge.swallowed());
+        self.happens_often(Happened::Joined, dials.up);
+        self.happens_often(Happened::TimedOut, dials.timed_out);
+        self.happens_often(Happened::Swallowed, swallowed);
+    }
+
+    /// The next thing that happens.
+    fn step(&mut self) -> Result<(), Broken> {
+        let turns = self.houses.iter().filter_map(|house| house.turn_at);
+        let next = turns.chain(self.agenda.next()).chain(self.leaves_at).min();
+        let Some(next) = next else {
+            return Err(Promise::Service.broken("nothing will ever happen any more"));
+        };
+        self.now = self.now.max(next);
+        if let Some(event) = self.agenda.pop(self.now) {
+            return self.happen(event);
+        }
+        if self.leaves_at.take_if(|at| *at <= self.now).is_some() {
+            return self.turn_leaves();
+        }
+        let now = self.now;
+        match self.houses.iter().position(|house| house.turn_at.is_some_and(|at| at <= now)) {
+            Some(relay) => self.turn_relay(relay),
+            None => Ok(()),
+        }
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), Broken> {
+        match event {
+            Event::Arrival(arrival) => return self.arrive(arrival),
+            Event::Sever(conn, which) => return self.sever(conn, which),
+            Event::Start(relay) => self.start(relay),
+            Event::Join(leaf) => return self.join(leaf),
+            Event::Speak(leaf) => return self.speak(leaf),
+            Event::Trouble(nth) => return self.trouble(nth),
+            Event::Heal(between) => self.heal(between),
+            Event::ShutDown(relay) => self.houses[relay].shut_down(self.now),
+            Event::Leave(leaf) => {
+                self.leaves.leave(self.now, leaf);
+                return self.ship_from(LEAVES_HOST);
+            }
+            Event::Look => return self.look(),
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<(), Broken> {
+        self.agenda.plan(self.now + LOOK_EVERY, Event::Look);
+        self.looks += 1;
+        if self.looks.is_multiple_of(FORGET_EVERY) {
+            let (houses, leaves) = (&self.houses, &self.leaves);
+            self.ways.forget(self.now, |host, conn| match houses.get(host) {
+                Some(house) => house.has(conn),
+                None => leaves.has(conn),
+            });
+        }
+        for house in &self.houses {
+            house.alive().map_or(Ok(()), |alive| alive.judge.overslept(self.now))?;
+        }
+        self.proceed()
+    }
+
+    // turns
+
+    fn turn_relay(&mut self, relay: usize) -> Result<(), Broken> {
+        let house = &mut self.houses[relay];
+        house.turn_at = None;
+        let journal = house.turn(self.now)?;
+        self.trace.is_about(relay);
+        for deed in journal.deeds() {
+            self.trace.deed(self.now, deed);
+            if let Deed::NoRoute(_) = deed {
+                *self.happened.entry(Happened::NoRoute).or_default() += 1;
+            }
+        }
+        self.ship_from(relay)
+    }
+
+    fn turn_leaves(&mut self) -> Result<(), Broken> {
+        self.leaves.turn(self.now)?;
+        for (leaf, frame) in self.leaves.take_heard() {
+            self.ledger.heard(self.now, leaf, &frame)?;
+        }
+        for leaf in self.leaves.take_lost() {
+            let after = Duration::from_millis(200 + self.rng.below(1_000));
+            self.agenda.plan(self.now + after, Event::Join(leaf));
+        }
+        self.ship_from(LEAVES_HOST)
+    }
+
+    fn join(&mut self, leaf: usize) -> Result<(), Broken> {
+        if self.leaves.conn(leaf).is_some() || self.course.is_leaving() {
+            return Ok(());
+        }
+        self.leaves.join(self.now, leaf);
+        self.agenda.plan(self.now + JOIN_AGAIN, Event::Join(leaf));
+        self.ship_from(LEAVES_HOST)
+    }
+
+    // what goes from host to host
+
+    fn arrive(&mut self, Arrival { conn, to, what }: Arrival) -> Result<(), Broken> {
+        let (Some((host, here)), Some((far_host, far))) = (self.ways.end(conn, to), self.ways.end(conn, 1 - to))
+        else {
+            return Ok(());
+        };
+        let is_there = self.houses.get(host).is_none_or(House::answers);
+        if !is_there {
+            return Ok(());
+        }
+        let has_end = self.houses.get(host).map_or_else(|| self.leaves.has(here), |house| house.has(here));
+        if let Some(alive) = self.houses.get_mut(far_host).and_then(House::alive_mut) {
+            match &what {
+                What::Data(bytes) if has_end => alive.judge.came(far, bytes, self.now)?,
+                What::End if has_end => alive.judge.is_over(far, Orderly::Yes)?,
+                What::End | What::Reset => alive.judge.is_over(far, Orderly::No)?,
+                What::Refused | What::Data(_) | What::Open { .. } | What::Opened | What::Taken(_) => {}
+            }
+        }
+        if let (What::Refused, true) = (&what, host != LEAVES_HOST) {
+            self.happens(Happened::Refused);
+        }
+        self.hand_over(host, Packet { conn: here, what })
+    }
+
+    /// A packet comes to a host that is there.
+    pub(super) fn hand_over(&mut self, host: usize, packet: Packet) -> Result<(), Broken> {
+        let lag = Duration::from_micros(self.rng.below(LAG));
+        match self.houses.get_mut(host) {
+            Some(house) => house.arrive(self.now, packet, ROOM, lag),
+            None => {
+                self.leaves.stack().arrive(packet, ROOM);
+                self.leaves_at = Some(self.now);
+            }
+        }
+        self.ship_from(host)
+    }
+
+    /// Sends what has left a host on its way.
+    pub(super) fn ship_from(&mut self, host: usize) -> Result<(), Broken> {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        match self.houses.get_mut(host) {
+            Some(house) => house.stack_mut().drain_outbox(&mut outbox),
+            None => self.leaves.stack().drain_outbox(&mut outbox),
+        }
+        let shipped = outbox.drain(..).try_for_each(|packet| self.ship(host, packet));
+        self.outbox = outbox;
+        shipped
+    }
+
+    /// Sends a packet on its way.
+    pub(super) fn ship(&mut self, host: usize, packet: Packet) -> Result<(), Broken> {
+        let (conn, carries) = (packet.conn, packet.carries());
+        let is_opening = matches!(packet.what, What::Open { .. });
+        if carries > 0 && host != LEAVES_HOST {
+            self.course.broke_silence(self.now, host, conn)?;
+        }
+        let Some(departed) = self.ways.depart(self.now, host, packet, &self.setup) else { return Ok(()) };
+        if is_opening {
+            match self.houses.get_mut(host) {
+                Some(house) => house.stack_mut().set_room(conn, ROOM),
+                None => self.leaves.stack().set_room(conn, ROOM),
+            }
+        }
+        if carries > 0
+            && let Some((to, there)) = self.ways.end(departed.arrival.conn, departed.arrival.to)
+            && let Some(alive) = self.houses.get_mut(to).and_then(House::alive_mut)
+        {
+            alive.judge.left_client(there, carries, self.now);
+        }
+        self.agenda.plan(departed.at, Event::Arrival(departed.arrival));
+        Ok(())
+    }
+
+    // the course of things
+
+    fn cast(&mut self) {
+        for relay in 0..self.houses.len() {
+            self.agenda.plan(Instant::START + self.setup.relays[relay].starts, Event::Start(relay));
+        }
+        for leaf in 0..self.setup.leaves.len() {
+            let comes = Duration::from_millis(500 + self.rng.below(1_000));
+            self.agenda.plan(Instant::START + comes, Event::Join(leaf));
+        }
+        self.agenda.plan(Instant::START + LOOK_EVERY, Event::Look);
+    }
+
+    pub(super) fn start(&mut self, relay: usize) {
+        if self.course.is_leaving() {
+            return;
+        }
+        let seed = self.rng.next();
+        self.houses[relay].start(self.now, &self.setup, &self.builder, seed);
+        if self.course.is_calm() {
+            self.houses[relay].calm();
+        }
+    }
+}
