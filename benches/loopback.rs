@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use mio::{Events, Interest, Poll, Token};
-use peer_relay::kernel::{Family, KernelStack, SocketOptions, Wake};
+use peer_relay::kernel::{Family, KernelStack, PortUse, SocketOptions, Wake};
 use peer_relay::protocol::Flood;
 use peer_relay::relay::{Law, Limits, Relay};
 use peer_relay::server::{READ_BYTES, Server};
@@ -103,7 +103,8 @@ impl Carrier {
 
 fn start_relay() -> Running {
     let mut stack = KernelStack::new(SocketOptions::default()).expect("a poll");
-    let address = stack.listen((Ipv4Addr::LOCALHOST, 0).into(), Family::Own).expect("a free port");
+    let address =
+        stack.listen((Ipv4Addr::LOCALHOST, 0).into(), Family::Own, PortUse::Alone).expect("a free port");
     let is_over = Arc::new(AtomicBool::new(false));
     let stop = (Arc::clone(&is_over), stack.wake());
     let thread = thread::spawn(move || {

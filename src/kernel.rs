@@ -89,9 +89,10 @@ impl KernelStack {
     }
 
     /// Listens at an address; with port 0 the kernel picks one. Says where.
-    pub fn listen(&mut self, at: SocketAddr, family: Family) -> io::Result<SocketAddr> {
+    pub fn listen(&mut self, at: SocketAddr, family: Family, port_use: PortUse) -> io::Result<SocketAddr> {
         let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
+        socket.set_reuse_port(port_use == PortUse::Shared)?;
         if at.is_ipv6() {
             socket.set_only_v6(family == Family::Own)?;
         }
@@ -147,6 +148,16 @@ pub enum Family {
     Own,
     /// An IPv6 wildcard takes IPv4 too.
     Both,
+}
+
+/// Whose a listener's port is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortUse {
+    /// Ours.
+    Alone,
+    /// Also other processes', of the same user, that say the same: whoever comes, comes to one of them
+    /// (`SO_REUSEPORT`).
+    Shared,
 }
 
 impl Wake {
@@ -216,8 +227,26 @@ impl Stack for KernelStack {
         Ok(TcpStream::from_std(StdStream::from(socket)))
     }
 
+    fn connected(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+        match stream.peer_addr() {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            found => found.map(drop),
+        }
+    }
+
     fn register(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
-        self.poll.registry().register(stream, mio::Token(token.index()), interest())
+        let (registry, token) = (self.poll.registry(), mio::Token(token.index()));
+        match registry.register(stream, token, interest()) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                registry.reregister(stream, token, interest())
+            }
+            registered => registered,
+        }
     }
 
     fn read(&mut self, stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::memory::{MemoryNet, MemoryStack};
 use common::simulated::Simulated;
-use peer_relay::kernel::{Family, KernelStack, SocketOptions};
+use peer_relay::kernel::{Family, KernelStack, PortUse, SocketOptions};
 use peer_relay::protocol::Token;
 use peer_relay::server::{Readiness, Stack, WRITE_PARTS};
 use peer_relay::time::Instant;
@@ -69,7 +69,7 @@ impl World for KernelV4 {
 
     fn new() -> Option<Self> {
         let mut stack = KernelStack::new(SocketOptions::default()).unwrap();
-        let at = stack.listen(local("127.0.0.1", 0), Family::Own).unwrap();
+        let at = stack.listen(local("127.0.0.1", 0), Family::Own, PortUse::Alone).unwrap();
         Some(Self(stack, at))
     }
 
@@ -78,7 +78,7 @@ impl World for KernelV4 {
     }
 
     fn listen(&mut self, port: u16) -> io::Result<SocketAddr> {
-        self.0.listen(local("127.0.0.1", port), Family::Own)
+        self.0.listen(local("127.0.0.1", port), Family::Own, PortUse::Alone)
     }
 
     fn at(&self) -> SocketAddr {
@@ -91,7 +91,7 @@ impl World for KernelV6 {
 
     fn new() -> Option<Self> {
         let mut stack = KernelStack::new(SocketOptions::default()).unwrap();
-        match stack.listen(local("::1", 0), Family::Own) {
+        match stack.listen(local("::1", 0), Family::Own, PortUse::Alone) {
             Ok(at) => Some(Self(stack, at)),
             Err(error) => {
                 eprintln!("no IPv6 on this machine: {error}");
@@ -105,7 +105,7 @@ impl World for KernelV6 {
     }
 
     fn listen(&mut self, port: u16) -> io::Result<SocketAddr> {
-        self.0.listen(local("::1", port), Family::Own)
+        self.0.listen(local("::1", port), Family::Own, PortUse::Alone)
     }
 
     fn at(&self) -> SocketAddr {
@@ -365,6 +365,9 @@ contract! {
     a_reset_while_data_waits_ends_in_an_error_both_ways
     writing_to_who_has_closed_fails_in_the_end
     where_nobody_listens_a_connection_fails
+    a_connection_that_was_begun_is_there_when_it_is_said_to_be_writable
+    a_connection_that_nobody_takes_says_how_it_failed
+    registered_anew_a_stream_speaks_under_the_new_token_alone
     accepting_would_block_when_nobody_is_there
     everybody_who_waits_is_accepted_after_one_word
     who_came_is_known_by_its_address
@@ -601,6 +604,64 @@ fn where_nobody_listens_a_connection_fails<W: World>(mut rig: Rig<W>) {
     rig.expect_refusal(at);
 }
 
+fn a_connection_that_was_begun_is_there_when_it_is_said_to_be_writable<W: World>(mut rig: Rig<W>) {
+    let at = rig.world.at();
+    let near = rig.stack().connect(at, None).unwrap();
+    let mut near = rig.registered(near);
+    let mut is_there = false;
+    while !is_there {
+        rig.expect(&[Readiness::Writable(near.token)]); // may be said too often
+        is_there = match rig.stack().connected(&mut near.stream) {
+            Ok(()) => true,
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                false
+            }
+        };
+    }
+    let (far, _) = rig.accept();
+    let mut far = rig.registered(far);
+    rig.write_all(&mut near, b"here");
+    assert_eq!(rig.read_up_to(&mut far, 4).unwrap(), b"here");
+    rig.stack().connected(&mut near.stream).unwrap();
+    rig.close(near);
+    rig.close(far);
+}
+
+fn a_connection_that_nobody_takes_says_how_it_failed<W: World>(mut rig: Rig<W>) {
+    let at = rig.world.at();
+    rig.stack().stop_listening();
+    let failure = |rig: &mut Rig<W>| {
+        let mut end = match rig.stack().connect(at, None) {
+            Err(error) => return Some(error.kind()),
+            Ok(stream) => rig.registered(stream),
+        };
+        rig.expect(&[Readiness::Ended(end.token), Readiness::Writable(end.token)]);
+        let connected = rig.stack().connected(&mut end.stream);
+        rig.close(end);
+        connected.err().map(|error| error.kind())
+    };
+    // some other program may take the port, but not every time
+    let found = [0; 3].map(|_| failure(&mut rig));
+    assert!(found.contains(&Some(io::ErrorKind::ConnectionRefused)), "{found:?}");
+}
+
+fn registered_anew_a_stream_speaks_under_the_new_token_alone<W: World>(mut rig: Rig<W>) {
+    let Pair { near: End { mut stream, token: before }, mut far } = rig.pair();
+    rig.write_all(&mut far, b"before");
+    rig.expect(&[Readiness::Readable(before)]);
+    let token = rig.next_token();
+    rig.stack().register(&mut stream, token).unwrap();
+    let mut near = End { stream, token };
+    rig.forget();
+    rig.write_all(&mut far, b" and after");
+    assert_eq!(rig.read_up_to(&mut near, 16).unwrap(), b"before and after");
+    assert!(!rig.said.contains(&Readiness::Readable(before)), "{:?}", rig.said);
+    rig.close(near);
+    rig.expect(&[Readiness::Ended(far.token)]);
+    rig.close(far);
+}
+
 fn accepting_would_block_when_nobody_is_there<W: World>(mut rig: Rig<W>) {
     assert!(is_would_block(&rig.stack().accept()));
     let Pair { near, far } = rig.pair();
@@ -705,7 +766,7 @@ fn time_never_goes_back<W: World>(mut rig: Rig<W>) {
 /// A kernel's stack with these options, and a listener there.
 fn kernel(options: SocketOptions, at: &str, family: Family) -> io::Result<(KernelStack, SocketAddr)> {
     let mut stack = KernelStack::new(options)?;
-    let at = stack.listen(local(at, 0), family)?;
+    let at = stack.listen(local(at, 0), family, PortUse::Alone)?;
     Ok((stack, at))
 }
 
@@ -799,7 +860,7 @@ fn an_ipv6_wildcard_of_its_own_leaves_ipv4_to_others() {
         let Ok((mut stack, at)) = kernel(SocketOptions::default(), "::", Family::Own) else {
             return eprintln!("no IPv6 on this machine");
         };
-        match stack.listen(local("0.0.0.0", at.port()), Family::Own) {
+        match stack.listen(local("0.0.0.0", at.port()), Family::Own, PortUse::Alone) {
             Ok(_) => return,
             Err(error) => errors.push(error),
         }
@@ -811,7 +872,7 @@ fn an_ipv6_wildcard_of_its_own_leaves_ipv4_to_others() {
 #[test]
 fn no_listener_waits_for_another_to_run_dry() {
     let (mut stack, first) = kernel(SocketOptions::default(), "127.0.0.1", Family::Own).unwrap();
-    let second = stack.listen(local("127.0.0.1", 0), Family::Own).unwrap();
+    let second = stack.listen(local("127.0.0.1", 0), Family::Own, PortUse::Alone).unwrap();
     let _clients: Vec<_> =
         [first, first, first, first, second].map(|at| std::net::TcpStream::connect(at).unwrap()).into();
     // a blocking connect is in the backlog when it returns, and both listeners say so

@@ -5,6 +5,7 @@ use clap::parser::ValueSource;
 
 use super::options::Settings;
 use super::units::{OrOff, Size, Span, roughly};
+use crate::kernel::PortUse;
 use crate::protocol::Offence;
 use crate::server::{LOG_ENOUGH_BYTES, READ_BYTES};
 use crate::wire::Header;
@@ -21,6 +22,9 @@ const DEADLINE_BYTES: u64 = 48;
 const PROGRAM_BYTES: u64 = 24 << 20;
 /// One ban, in both orders it is kept in, bytes.
 const BAN_BYTES: u64 = 160;
+
+/// One frame that is known to have been relayed, in a tree whose nodes are two thirds full, bytes.
+const DEDUP_BYTES: u64 = 80;
 
 /// One option a line, and the memory.
 pub fn report(settings: &Settings, given: &ArgMatches) -> String {
@@ -49,7 +53,9 @@ pub fn memory(settings: &Settings) -> String {
     let turn = READ_BYTES as u64 + 3 * (LOG_ENOUGH_BYTES as u64 + READ_BYTES as u64 + largest);
     // an operator may allow more than there is
     let bans = (limits.max_bans as u64).saturating_mul(BAN_BYTES);
-    let fixed = bans.saturating_add(PROGRAM_BYTES + turn);
+    let known = if limits.dedup.is_some() { limits.dedup_max as u64 } else { 0 };
+    let dedup = known.saturating_mul(DEDUP_BYTES);
+    let fixed = bans.saturating_add(dedup).saturating_add(PROGRAM_BYTES + turn);
     format!(
         "worst-case memory: {} = peers {} x {per_peer} B ({}) + retained {} + fixed {}; \
          the kernel's socket buffers come on top\n",
@@ -69,6 +75,7 @@ fn rows(settings: &Settings) -> Vec<(&'static str, String)> {
     let off = |value: Option<String>| value.unwrap_or_else(|| "off".into());
     vec![
         ("listen", settings.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
+        ("reuse-port", (settings.port_use == PortUse::Shared).to_string()),
         ("recv-buffer", kernels(socket.recv_buffer)),
         ("send-buffer", kernels(socket.send_buffer)),
         ("network", network.name.into()),
@@ -76,6 +83,9 @@ fn rows(settings: &Settings) -> Vec<(&'static str, String)> {
         ("protocol", "flood".into()),
         ("max-payload", size_text(limits.decoder.max_payload.into())),
         ("max-skip", size_text(limits.decoder.max_skip)),
+        ("connect", none_if_empty(settings.connect.iter().map(ToString::to_string).collect())),
+        ("dedup", OrOff(limits.dedup.map(Span)).to_string()),
+        ("dedup-max", limits.dedup_max.to_string()),
         ("max-peers", limits.max_peers.to_string()),
         ("max-peers-per-ip", off(limits.max_peers_per_ip.map(|count| count.to_string()))),
         ("queue-soft", size_text(limits.queue_soft_bytes as u64)),

@@ -11,6 +11,7 @@ mod listening;
 mod load;
 mod logging;
 mod mistakes;
+mod neighbours;
 mod network;
 mod options;
 #[doc(hidden)]

@@ -14,8 +14,9 @@ use log::LevelFilter;
 
 use super::Failure;
 use super::network::NetworkArgs;
+use super::target::Target;
 use super::units::{Cidr, Count, ListenAddress, OrOff, Size, Span};
-use crate::kernel::SocketOptions;
+use crate::kernel::{PortUse, SocketOptions};
 use crate::protocol::{Flood, Offence, Penalty};
 use crate::relay::{Law, Limits};
 use crate::wire::decoder::DecoderLimits;
@@ -24,11 +25,16 @@ use crate::wire::{Header, Magic, Network};
 
 const LISTENING: &str = "Listening";
 const NETWORK: &str = "Network";
+const NEIGHBOURS: &str = "Other relays";
 const PEERS: &str = "Peers and memory";
 const LAW: &str = "The law";
 const TIME: &str = "Time";
 const OUTPUT: &str = "Output";
 
+/// How long a frame is known when there are other relays: long after it has gone round, however long the ways.
+const DEDUP: Duration = Duration::from_secs(60);
+/// Most relays that are dialled: each that is given by name has a thread.
+const CONNECT_MOST: usize = 256;
 /// Descriptors kept for ourselves: listeners, the poll, files, the standard streams.
 const OWN_DESCRIPTORS: u64 = 64;
 /// Places by default, where descriptors allow more.
@@ -49,6 +55,11 @@ pub struct ServeArgs {
     /// it is the network's [default: 127.0.0.1:7333]
     #[arg(long, value_name = "ADDR", env = "PEER_RELAY_LISTEN", value_delimiter = ',', help_heading = LISTENING)]
     pub listen: Vec<ListenAddress>,
+
+    /// Share the ports with other relays of this user that are given the same: whoever comes, comes to one of
+    /// them. --connect is what makes them one room
+    #[arg(long, env = "PEER_RELAY_REUSE_PORT", value_parser = true_or_false, help_heading = LISTENING)]
+    pub reuse_port: bool,
 
     /// SO_RCVBUF of each socket, bytes [default: the kernel's]
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_RECV_BUFFER", help_heading = LISTENING)]
@@ -73,6 +84,20 @@ pub struct ServeArgs {
     /// Bytes the sliding window may pass over between two valid frames
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_SKIP", default_value = "23", help_heading = NETWORK)]
     pub max_skip: Size,
+
+    /// Another relay to connect to, and to keep up for ever; can be given several times. Without a port it is
+    /// the network's [default: none]
+    #[arg(long, value_name = "ADDR", env = "PEER_RELAY_CONNECT", value_delimiter = ',', help_heading = NEIGHBOURS)]
+    pub connect: Vec<Target>,
+
+    /// How long a frame is not relayed again that has the same command and payload, or off
+    /// [default: 60s with --connect, else off]
+    #[arg(long, value_name = "DURATION", env = "PEER_RELAY_DEDUP", help_heading = NEIGHBOURS)]
+    pub dedup: Option<OrOff<Span>>,
+
+    /// Frames known at once for that; when there are more, some are forgotten early
+    #[arg(long, value_name = "N", env = "PEER_RELAY_DEDUP_MAX", default_value = "1000000", help_heading = NEIGHBOURS)]
+    pub dedup_max: Count,
 
     /// Peers at once [default: descriptor limit - 64, at most 65536]
     #[arg(long, value_name = "N", env = "PEER_RELAY_MAX_PEERS", help_heading = PEERS)]
@@ -181,6 +206,10 @@ pub struct LogLevel(pub LevelFilter);
 pub struct Settings {
     /// At least one.
     pub listen: Vec<SocketAddr>,
+    /// How their ports are used.
+    pub port_use: PortUse,
+    /// Who is to be there for ever.
+    pub connect: Vec<Target>,
     /// By name; its magic may have been replaced.
     pub network: Network,
     /// Bounds of the relay.
@@ -209,6 +238,8 @@ impl ServeArgs {
         let mut warnings = Vec::new();
         Ok(Settings {
             listen: self.listen_at(network.port)?,
+            port_use: if self.reuse_port { PortUse::Shared } else { PortUse::Alone },
+            connect: self.connect_to(network.port)?,
             network,
             limits: self.limits(network.magic, descriptors, &mut warnings)?,
             law: self.law()?,
@@ -245,6 +276,45 @@ impl ServeArgs {
         Ok(addresses)
     }
 
+    fn connect_to(&self, port: u16) -> Result<Vec<Target>, Failure> {
+        for (nth, target) in self.connect.iter().enumerate() {
+            let is_same = |other: &Target| {
+                other == target || other.address(port).is_some_and(|at| target.address(port) == Some(at))
+            };
+            if self.connect[..nth].iter().any(is_same) {
+                return Err(Failure::usage(format!("--connect {target}: is given twice")));
+            }
+        }
+        if self.connect.len() > CONNECT_MOST {
+            return Err(Failure::usage(format!("--connect: at most {CONNECT_MOST} relays")));
+        }
+        Ok(self.connect.clone())
+    }
+
+    /// Who is dialled has a place of its own, and somebody else must find one too.
+    fn check_places(&self, max_peers: usize) -> Result<(), Failure> {
+        let neighbours = self.connect.len();
+        if neighbours > 0 && max_peers <= neighbours {
+            return Err(Failure::usage(format!(
+                "--max-peers {max_peers}: need at least {}, a place for each --connect and one more",
+                neighbours + 1
+            )));
+        }
+        Ok(())
+    }
+
+    fn dedup(&self) -> Option<Duration> {
+        let usual = (!self.connect.is_empty()).then_some(DEDUP);
+        self.dedup.as_ref().map_or(usual, |given| given.0.map(|span| span.0))
+    }
+
+    fn dedup_max(&self) -> Result<usize, Failure> {
+        match self.dedup_max {
+            Count(max) if max < 2 => Err(Failure::usage(format!("--dedup-max {max}: need at least 2"))),
+            Count(max) => Ok(max),
+        }
+    }
+
     fn limits(&self, magic: Magic, descriptors: u64, warnings: &mut Vec<String>) -> Result<Limits, Failure> {
         let max_payload = at_most("--max-payload", self.max_payload, MAX_PAYLOAD.into())?;
         let largest = Header::LEN as u64 + max_payload;
@@ -264,13 +334,15 @@ impl ServeArgs {
                 "--retained-max {given}: must hold a largest frame, at least {retained_least}, or --max-payload be smaller"
             )));
         }
+        let max_peers = self.max_peers(descriptors, warnings);
+        self.check_places(max_peers)?;
         Ok(Limits {
             decoder: DecoderLimits {
                 magic,
                 max_payload: max_payload as u32, // at most MAX_PAYLOAD
                 max_skip: self.max_skip.0,
             },
-            max_peers: self.max_peers(descriptors, warnings),
+            max_peers,
             max_peers_per_ip: self.max_peers_per_ip.0.map(to_usize),
             ban_time: not_zero(
                 "--ban-time",
@@ -287,6 +359,8 @@ impl ServeArgs {
             retained_max_bytes: to_usize(self.retained_max.0),
             rate_messages: self.rate_messages.0.and_then(NonZeroU64::new),
             rate_bytes: self.rate_bytes.0.and_then(|size| NonZeroU64::new(size.0)),
+            dedup: self.dedup(),
+            dedup_max: self.dedup_max()?,
             drain: self.drain.0,
         })
     }

@@ -7,11 +7,12 @@ use std::fmt::Write;
 use log::Level;
 
 use super::calendar::Calendar;
+use super::neighbours::Neighbours;
 use super::units::{grouped, in_binary, roughly, rounded};
-use crate::relay::{AddressKey, Event, Reason, Refusal, Stats, Traffic, Who};
+use crate::relay::{AddressKey, Event, RETRY_MOST, Reason, Refusal, Stats, Traffic, Who};
 
 /// An event as a line, and how loud it is. What strangers do is never our error.
-pub fn line(event: &Event, calendar: &Calendar) -> (Level, String) {
+pub fn line(event: &Event, calendar: &Calendar, neighbours: &Neighbours) -> (Level, String) {
     let text = match event {
         Event::Connected { who, peers } => format!("{} connected peers={peers}", name(who)),
         Event::Closed { .. } => return closed(event),
@@ -41,6 +42,24 @@ pub fn line(event: &Event, calendar: &Calendar) -> (Level, String) {
         Event::Opener { address, opener } => {
             format!("closed before a frame: addr={address} looks like {opener}")
         }
+        Event::Dialed { dial, who, peers } => {
+            format!("{} connected to={} peers={peers}", name(who), neighbours.name(*dial))
+        }
+        Event::Lost { dial, who, reason, retry_in } => {
+            let (to, again) = (neighbours.name(*dial), rounded(*retry_in));
+            return (
+                Level::Warn,
+                format!("{} lost to={to} reason={reason}; trying again in {again}", name(who)),
+            );
+        }
+        Event::Undialed { dial, at, why } => {
+            let (to, most) = (neighbours.name(*dial), rounded(RETRY_MOST));
+            let text = format!(
+                "cannot connect to={to} addr={at}: {why}; trying again until it is there, at least every {most} \
+                 (told once)"
+            );
+            return (Level::Warn, text);
+        }
         Event::More { kind, count } => format!("… and {} more {}", grouped(*count), kind.name()),
     };
     (Level::Info, text)
@@ -49,12 +68,18 @@ pub fn line(event: &Event, calendar: &Calendar) -> (Level, String) {
 /// The relay's figures, in one line.
 pub fn figures(stats: &Stats, peers: usize) -> String {
     let Stats { accepted, incoming, outgoing, skipped_bytes, dropped_frames, bans, pauses, .. } = stats;
+    let Stats { dialed, duplicates, .. } = stats;
     let mut text = format!(
         "peers={peers} accepted={accepted} in={} out={} skipped={skipped_bytes} dropped={dropped_frames} \
          pauses={pauses} bans={bans}",
         traffic(incoming),
         traffic(outgoing),
     );
+    for (name, count) in [("dialed", dialed), ("duplicates", duplicates)] {
+        if *count > 0 {
+            let _ = write!(text, " {name}={count}"); // a String takes it
+        }
+    }
     add_counts(&mut text, "closed", &stats.closed);
     add_counts(&mut text, "refused", &stats.refused);
     text

@@ -11,6 +11,7 @@ use clap::ArgMatches;
 use super::ban_file::{self, BanFile};
 use super::calendar::Calendar;
 use super::listening::{cannot_listen, family};
+use super::neighbours::Neighbours;
 use super::options::{ServeArgs, Settings};
 use super::signals::{self, Stop};
 use super::units::{Size, Span, grouped};
@@ -40,12 +41,15 @@ pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result
     for &(address, ban) in &loaded {
         relay.restore_ban(Instant::START, address, ban);
     }
-    let addresses = listen(&mut stack, &settings.listen)?;
+    let addresses = listen(&mut stack, &settings)?;
     let stop = signals::install(stack.wake())?;
     logging::start(settings.log_level)?;
     introduce(&settings, &addresses, relay.bans().len());
-    let house = House::new(&settings, calendar, stop, &relay, loaded.len())?;
-    house.run(Server::new(stack, relay))
+    let neighbours = Neighbours::new(stack.wake(), settings.network.port);
+    let mut house = House::new(&settings, calendar, stop, neighbours, &relay, loaded.len())?;
+    let mut server = Server::new(stack, relay);
+    house.neighbours.keep_up(&settings.connect, &mut server)?;
+    house.run(server)
 }
 
 /// Has glibc's allocator keep up to twice this much freed memory instead of giving it back to the kernel, which would
@@ -60,6 +64,7 @@ fn keep_freed_memory() {
 struct House {
     calendar: Calendar,
     stop: Stop,
+    neighbours: Neighbours,
     ban_file: Option<BanFile>,
     drain: Duration,
     stats_every: Option<Duration>,
@@ -74,6 +79,7 @@ impl House {
         settings: &Settings,
         calendar: Calendar,
         stop: Stop,
+        neighbours: Neighbours,
         relay: &Relay<Flood>,
         loaded: usize,
     ) -> Result<Self, Failure> {
@@ -81,6 +87,7 @@ impl House {
         Ok(Self {
             calendar,
             stop,
+            neighbours,
             ban_file: settings.ban_file.clone().map(keep).transpose()?,
             drain: settings.limits.drain,
             stats_every: settings.stats_every,
@@ -106,6 +113,7 @@ impl House {
     /// One turn and what belongs to it. True when it was the last.
     fn turn(&mut self, server: &mut Server<KernelStack, Flood>) -> io::Result<bool> {
         let now = server.turn(self.wake_up())?;
+        self.neighbours.tick(server);
         self.tell_events(server);
         self.tell_figures(now, server.relay());
         if let Some(file) = &mut self.ban_file {
@@ -127,7 +135,7 @@ impl House {
 
     fn tell_events(&self, server: &mut Server<KernelStack, Flood>) {
         for event in server.events() {
-            let (level, line) = report::line(&event, &self.calendar);
+            let (level, line) = report::line(&event, &self.calendar, &self.neighbours);
             log::log!(level, "{line}");
         }
     }
@@ -183,13 +191,12 @@ fn load_bans(settings: &Settings, calendar: &Calendar) -> Result<Vec<(AddressKey
 }
 
 /// Opens every listener. Says where they are, with what is to be known of each.
-fn listen(
-    stack: &mut KernelStack,
-    addresses: &[SocketAddr],
-) -> Result<Vec<(SocketAddr, &'static str)>, Failure> {
+fn listen(stack: &mut KernelStack, settings: &Settings) -> Result<Vec<(SocketAddr, &'static str)>, Failure> {
+    let addresses = &settings.listen;
     let opened = addresses.iter().map(|&at| {
         let family = family(at, addresses);
-        let opened = stack.listen(at, family).map_err(|error| cannot_listen(at, &error))?;
+        let opened =
+            stack.listen(at, family, settings.port_use).map_err(|error| cannot_listen(at, &error))?;
         let note = match (at.is_ipv6() && at.ip().is_unspecified(), family) {
             (true, Family::Both) => " (dual-stack: IPv6 and IPv4)",
             (true, Family::Own) => " (IPv6 only)",

@@ -1,5 +1,6 @@
 //! Where to, as a person writes it: a host or an address, with a port or without. Asks the resolver, opens nothing.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
@@ -55,15 +56,11 @@ impl Target {
 
     /// Every address it has, with the port given or else this one.
     pub fn resolve(&self, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        if let Some(at) = self.address(port) {
+            return Ok(vec![at]);
+        }
         let port = self.port.unwrap_or(port);
-        let name = match &self.host {
-            Host::Address(at) => {
-                let mut at = *at;
-                at.set_port(port);
-                return Ok(vec![at]);
-            }
-            Host::Name(name) => name,
-        };
+        let Host::Name(name) = &self.host else { unreachable!("an address is known") };
         let failed = |why: String| Failure::failed(format!("cannot connect to {name}:{port}: {why}"));
         match (name.as_str(), port).to_socket_addrs() {
             Ok(found) => {
@@ -75,6 +72,17 @@ impl Target {
                 let why = text.rsplit(": ").next().unwrap_or(&text);
                 Err(failed(format!("no such host ({why})")))
             }
+        }
+    }
+
+    /// Where it is, if nobody has to be asked: with the port given or else this one.
+    pub fn address(&self, port: u16) -> Option<SocketAddr> {
+        match self.host {
+            Host::Address(mut at) => {
+                at.set_port(self.port.unwrap_or(port));
+                Some(at)
+            }
+            Host::Name(_) => None,
         }
     }
 
@@ -128,6 +136,22 @@ fn port_of(text: &str) -> Option<u16> {
 fn is_name(host: &str) -> bool {
     let is_fine = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
     !host.is_empty() && !host.starts_with('-') && host.chars().all(is_fine)
+}
+
+impl fmt::Display for Target {
+    /// As it can be given.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.host, self.port) {
+            (Host::Address(at), Some(port)) => {
+                let mut at = *at;
+                at.set_port(port);
+                at.fmt(f)
+            }
+            (Host::Address(at), None) => at.ip().fmt(f),
+            (Host::Name(name), Some(port)) => write!(f, "{name}:{port}"),
+            (Host::Name(name), None) => name.fmt(f),
+        }
+    }
 }
 
 impl FromStr for Target {

@@ -8,12 +8,20 @@
 use std::time::Duration;
 
 use super::Output;
+use super::dials::DialId;
 use super::limits::EXPIRED_BANS_PER_TURN;
 use super::peer::{Alarm, State};
 use super::reason::Reason;
 use super::room::Room;
 use crate::protocol::Token;
 use crate::time::Instant;
+
+/// Who is woken when its time comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sleeper {
+    Peer(Token),
+    Dial(DialId),
+}
 
 /// The least there is between two looks at a deadline.
 const TICK: Duration = Duration::from_micros(1);
@@ -68,7 +76,7 @@ impl Room {
         peer.state = State::Gone { cut_off_at };
         peer.abandon();
         let freed = peer.queue.clear().freed;
-        self.deadlines.cancel(token, &mut peer.wake);
+        self.deadlines.cancel(Sleeper::Peer(token), &mut peer.wake);
         self.retained -= freed;
         self.account(token);
         self.note_undelivered(unsent);
@@ -78,6 +86,7 @@ impl Room {
     /// Everybody goes, in order.
     pub fn shut_down(&mut self) {
         self.is_shutting_down = true;
+        self.stop_dialing();
         for token in self.roster.clone() {
             self.begin_ending(token, Reason::Shutdown);
         }
@@ -87,20 +96,27 @@ impl Room {
     pub fn expire(&mut self) {
         self.events.expire(self.now);
         self.bans.expire(self.now, EXPIRED_BANS_PER_TURN);
-        while let Some(token) = self.deadlines.pop(self.now) {
-            let peer = &mut self.peers[token.index()];
-            peer.wake.came();
-            if self.turn.marks.contains_key(&token) && !self.is_shutting_down {
-                // whoever ends in this very turn may take what it is due of it, even with no drain time at all; at a
-                // shutdown all end between turns
-                self.deadlines.by(token, &mut peer.wake, self.now + TICK);
-                continue;
+        while let Some(sleeper) = self.deadlines.pop(self.now) {
+            match sleeper {
+                Sleeper::Peer(token) => self.wake(token),
+                Sleeper::Dial(id) => self.ring_dial(id),
             }
-            if let Some((_, alarm)) = peer.deadline(&self.limits).filter(|&(when, _)| when <= self.now) {
-                self.ring(token, alarm);
-            }
-            self.schedule(token);
         }
+    }
+
+    /// A peer's time may have come.
+    fn wake(&mut self, token: Token) {
+        let peer = &mut self.peers[token.index()];
+        peer.wake.came();
+        if self.turn.marks.contains_key(&token) && !self.is_shutting_down {
+            // whoever ends in this very turn may take what it is due of it, even with no drain time at all; at a
+            // shutdown all end between turns
+            return self.deadlines.by(Sleeper::Peer(token), &mut peer.wake, self.now + TICK);
+        }
+        if let Some((_, alarm)) = peer.deadline(&self.limits).filter(|&(when, _)| when <= self.now) {
+            self.ring(token, alarm);
+        }
+        self.schedule(token);
     }
 
     pub fn next_deadline(&self) -> Option<Instant> {

@@ -3,10 +3,12 @@
 //! Strangers cause these, so they are bounded at the source: of each kind at most ten a second are kept,
 //! and then it is said how many more there were.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::address::AddressKey;
+use super::dials::DialId;
 use super::reason::{Reason, Refusal};
 use super::stats::Traffic;
 use crate::protocol::{Offence, PeerId};
@@ -105,6 +107,35 @@ pub enum Event {
         /// Whose.
         opener: Opener,
     },
+    /// Somebody who is kept up is there.
+    Dialed {
+        /// Which of them.
+        dial: DialId,
+        /// As which peer.
+        who: Who,
+        /// How many there are now.
+        peers: usize,
+    },
+    /// Somebody who is kept up has gone, as `Closed` has told.
+    Lost {
+        /// Which of them.
+        dial: DialId,
+        /// Which peer it was.
+        who: Who,
+        /// Why.
+        reason: Reason,
+        /// When it is dialled again.
+        retry_in: Duration,
+    },
+    /// Somebody who is kept up cannot be reached, at none of its addresses. Told once, until it was there.
+    Undialed {
+        /// Which of them.
+        dial: DialId,
+        /// Where it was tried last.
+        at: SocketAddr,
+        /// How that failed.
+        why: io::ErrorKind,
+    },
     /// There were more events of a kind than are told.
     More {
         /// Which kind.
@@ -146,6 +177,8 @@ pub enum Kind {
     Refused,
     /// [`Event::Opener`]
     Opener,
+    /// [`Event::Dialed`], [`Event::Lost`], [`Event::Undialed`]
+    Dial,
 }
 
 /// The events not yet told.
@@ -165,7 +198,7 @@ struct Quota {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Connected,
         Self::Closed,
         Self::CutOff,
@@ -176,6 +209,7 @@ impl Kind {
         Self::Skipped,
         Self::Refused,
         Self::Opener,
+        Self::Dial,
     ];
 
     /// For a person: "… and 4,312 more" of these.
@@ -191,6 +225,7 @@ impl Kind {
             Self::Skipped => "skipped",
             Self::Refused => "refused",
             Self::Opener => "closed before a frame",
+            Self::Dial => "connected, lost or out of reach",
         }
     }
 }

@@ -95,7 +95,7 @@ impl Room {
     fn ban(&mut self, from: Token, offence: Offence, detail: impl Display) {
         let who = self.peer(from).who();
         let ip = who.address.ip();
-        if self.is_never_banned(ip) {
+        if self.is_never_banned(ip) || self.dials.is_up(from) {
             return self.disconnect(from, offence, detail);
         }
         let address = AddressKey::of(ip);

@@ -40,6 +40,11 @@ pub struct Limits {
     pub rate_messages: Option<NonZeroU64>,
     /// Bytes of complete frames a second and peer.
     pub rate_bytes: Option<NonZeroU64>,
+    /// How long a frame is not relayed again whose command and payload are the same; else every one is.
+    pub dedup: Option<Duration>,
+    /// Frames known at once for that; with more in the time the oldest are forgotten early, and the latest half of
+    /// them never. At least two.
+    pub dedup_max: usize,
     /// How long a peer that has ended, or that we say goodbye to, may take for what is still queued.
     pub drain: Duration,
 }
@@ -62,6 +67,8 @@ impl Limits {
             retained_max_bytes: 256_000_000,
             rate_messages: None,
             rate_bytes: None,
+            dedup: None,
+            dedup_max: 1_000_000,
             drain: Duration::from_secs(5),
         }
     }

@@ -7,11 +7,14 @@
 
 mod address;
 mod ban_list;
+mod dedup;
+mod dials;
 mod ending;
 mod events;
 mod judging;
 mod limits;
 mod misbehavior;
+mod neighbours;
 mod peer;
 mod rates;
 mod reason;
@@ -19,10 +22,12 @@ mod room;
 mod stats;
 mod turn;
 
+use std::io;
 use std::net::SocketAddr;
 
 pub use address::AddressKey;
 pub use ban_list::{Ban, BanList};
+pub use dials::{DIAL_TIMEOUT, DialId, RETRY_FIRST, RETRY_MOST};
 pub use events::{EVENTS_PER_SECOND, Event, Kind, Who};
 pub use limits::{EXPIRED_BANS_PER_TURN, Limits, REPLIES_WAITING_MAX};
 pub use misbehavior::{Law, NotAllowed, allowed};
@@ -50,6 +55,10 @@ pub enum Output {
     Read(Token),
     /// End the connection, and say [`Relay::closed`] once it is gone. The peer is mute until then.
     Disconnect(Token, Reason),
+    /// Begin a connection to one that is kept up, and say [`Relay::dialed`] or [`Relay::undialed`].
+    Dial(DialId, SocketAddr),
+    /// End an attempt that has taken too long, or that nobody wants any more. It is not to be spoken of again.
+    GiveUp(DialId),
 }
 
 /// What a peer's next bytes belong to. A frame comes to the log when it is whole.
@@ -78,10 +87,35 @@ impl<P: Protocol> Relay<P> {
 
     // Inputs: what happened. `now` never goes back.
 
-    /// A connection has come: the only door in. Comes last in a turn.
+    /// A connection has come: the door in for whoever comes. Comes last in a turn.
     pub fn accepted(&mut self, now: Instant, address: SocketAddr) -> Result<Token, Refusal> {
         self.room.set_now(now);
         self.room.admit(address)
+    }
+
+    /// Somebody is to be there for ever: dialled from the next turn on, and again whenever the connection ends. It is
+    /// at one of these addresses; there may be none yet. The seed says how the waits between attempts vary.
+    pub fn keep_up(&mut self, now: Instant, addresses: Vec<SocketAddr>, seed: u64) -> DialId {
+        self.room.set_now(now);
+        self.room.keep_up(addresses, seed)
+    }
+
+    /// Where one that is kept up may be: as [`to_resolve`](Self::to_resolve) has asked, or sooner.
+    pub fn resolved(&mut self, now: Instant, dial: DialId, addresses: Vec<SocketAddr>) {
+        self.room.set_now(now);
+        self.room.resolved(dial, addresses);
+    }
+
+    /// A connection that was asked for has come about: the other door in. Comes last in a turn.
+    pub fn dialed(&mut self, now: Instant, dial: DialId, at: SocketAddr) -> Token {
+        self.room.set_now(now);
+        self.room.dialed(dial, at)
+    }
+
+    /// A connection that was asked for has not come about. Comes last in a turn.
+    pub fn undialed(&mut self, now: Instant, dial: DialId, why: io::ErrorKind) {
+        self.room.set_now(now);
+        self.room.undialed(dial, why);
     }
 
     /// A peer has sent bytes. Those of a peer that is ending or mute are ignored.
@@ -168,6 +202,11 @@ impl<P: Protocol> Relay<P> {
     /// What a peer's next bytes belong to.
     pub fn arriving(&self, from: Token) -> Arriving {
         self.room.arriving(from)
+    }
+
+    /// Who is to be dialled again, and may be elsewhere by then. Each is said once.
+    pub fn to_resolve(&mut self) -> impl Iterator<Item = DialId> {
+        self.room.to_resolve()
     }
 
     /// When [`expired`](Self::expired) has something to do.

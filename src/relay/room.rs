@@ -11,6 +11,9 @@ use slab::Slab;
 use super::Arriving;
 use super::address::{AddressKey, Addresses};
 use super::ban_list::BanList;
+use super::dedup::Dedup;
+use super::dials::Dials;
+use super::ending::Sleeper;
 use super::events::{Event, Events, Kind, Who};
 use super::judging::OVER_RATE;
 use super::limits::Limits;
@@ -42,7 +45,10 @@ pub(super) struct Room {
     pub(super) bans: BanList,
     pub(super) log: TurnLog<Token>,
     pub(super) turn: Turn,
-    pub(super) deadlines: Deadlines<Token>,
+    pub(super) deadlines: Deadlines<Sleeper>,
+    pub(super) dials: Dials,
+    /// What is not relayed again, where that is wanted.
+    dedup: Option<Dedup>,
     pub(super) events: Events,
     pub(super) stats: Stats,
     /// Bytes strangers make us hold, each counted once.
@@ -65,6 +71,8 @@ impl Room {
             log: TurnLog::new(),
             turn: Turn::default(),
             deadlines: Deadlines::new(),
+            dials: Dials::default(),
+            dedup: limits.dedup.map(|window| Dedup::new(window, limits.dedup_max)),
             events: Events::default(),
             stats: Stats::default(),
             retained: 0,
@@ -82,12 +90,22 @@ impl Room {
 
     /// Lets a connection in, or says why not.
     pub fn admit(&mut self, address: SocketAddr) -> Result<Token, Refusal> {
-        assert!(self.turn.is_over() && self.log.is_empty(), "accept comes last in a turn");
         let key = AddressKey::of(address.ip());
         if let Err(refusal) = self.may_enter(key, address.ip()) {
             self.refuse(address, refusal);
             return Err(refusal);
         }
+        let (token, who) = self.place(address);
+        self.addresses.insert(key, token);
+        self.stats.accepted += 1;
+        let peers = self.peers.len();
+        self.events.push(self.now, Kind::Connected, || Event::Connected { who, peers });
+        Ok(token)
+    }
+
+    /// One more peer, whichever of the two began the connection.
+    pub(super) fn place(&mut self, address: SocketAddr) -> (Token, Who) {
+        assert!(self.turn.is_over() && self.log.is_empty(), "who comes, comes last in a turn");
         self.last_id += 1;
         let who = Who { peer: PeerId(self.last_id), address };
         let over_rate = self.law.penalty(Offence::Flood);
@@ -95,12 +113,8 @@ impl Room {
         let peer = Peer::new(self.now, who, place, &self.limits, over_rate);
         let token = Token(u32::try_from(self.peers.insert(peer)).expect("fewer peers than 2^32"));
         self.roster.push(token);
-        self.addresses.insert(key, token);
         self.schedule(token);
-        self.stats.accepted += 1;
-        let peers = self.peers.len();
-        self.events.push(self.now, Kind::Connected, || Event::Connected { who, peers });
-        Ok(token)
+        (token, who)
     }
 
     /// Bytes have come: counts them and looks whether they are another protocol's first.
@@ -198,8 +212,11 @@ impl Room {
         let mut peer = self.peers.remove(token.index());
         let (queued, unsent) = (peer.queue.held(), peer.queue.unsent());
         self.note_undelivered(unsent); // nothing is, of whoever was told to go
-        self.deadlines.cancel(token, &mut peer.wake);
-        self.addresses.remove(AddressKey::of(peer.ip()), token);
+        self.deadlines.cancel(Sleeper::Peer(token), &mut peer.wake);
+        let dial = self.dials.take(token);
+        if dial.is_none() {
+            self.addresses.remove(AddressKey::of(peer.ip()), token);
+        }
         self.roster.swap_remove(peer.place as usize);
         if let Some(&moved) = self.roster.get(peer.place as usize) {
             self.peers[moved.index()].place = peer.place;
@@ -217,6 +234,9 @@ impl Room {
             skipped: peer.scanner.skipped(),
             queued: peer.cut_off_at().max(queued),
         });
+        if let Some(dial) = dial {
+            self.neighbour_lost(dial, who, cause);
+        }
     }
 
     pub fn log_len(&self) -> usize {
@@ -252,7 +272,7 @@ impl Room {
     pub(super) fn schedule(&mut self, token: Token) {
         let peer = &mut self.peers[token.index()];
         if let Some((when, _)) = peer.deadline(&self.limits) {
-            self.deadlines.by(token, &mut peer.wake, when);
+            self.deadlines.by(Sleeper::Peer(token), &mut peer.wake, when);
         }
     }
 
@@ -267,7 +287,7 @@ impl Room {
     /// Whether an address is not to be shut out, whoever else of its net is.
     pub(super) fn is_never_banned(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
-        self.limits.never_ban.iter().any(|net| net.contains(&ip))
+        self.limits.never_ban.iter().any(|net| net.contains(&ip)) || self.dials.has(ip)
     }
 
     fn may_enter(&self, key: AddressKey, ip: IpAddr) -> Result<(), Refusal> {
@@ -279,7 +299,8 @@ impl Room {
         if self.limits.max_peers_per_ip.is_some_and(|max| self.addresses.has(key, max)) {
             return Err(Refusal::TooManyFromAddress(key));
         }
-        if self.peers.len() >= self.limits.max_peers { Err(Refusal::Full) } else { Ok(()) }
+        let taken = self.peers.len() + self.dials.absent();
+        if taken >= self.limits.max_peers { Err(Refusal::Full) } else { Ok(()) }
     }
 
     fn refuse(&mut self, address: SocketAddr, refusal: Refusal) {
@@ -304,6 +325,12 @@ impl Room {
 
 impl Outbox for Room {
     fn relay(&mut self, from: Token, frame: Frame<'_>) {
+        if let Some(dedup) = &mut self.dedup
+            && !dedup.is_new(self.now, &frame)
+        {
+            self.stats.duplicates += 1;
+            return;
+        }
         self.log.append(from, frame.into_bytes());
     }
 

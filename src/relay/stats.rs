@@ -7,8 +7,10 @@ use super::reason::{Reason, Refusal};
 /// The relay's counters. They only grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Connections begun.
+    /// Connections that came and were let in.
     pub accepted: u64,
+    /// Connections that were dialled and came about.
+    pub dialed: u64,
     /// Connections not begun, by the refusal's name.
     pub refused: BTreeMap<&'static str, u64>,
     /// Connections ended, by the reason's name.
@@ -19,6 +21,8 @@ pub struct Stats {
     pub outgoing: Traffic,
     /// Frames that were dropped by the law.
     pub dropped_frames: u64,
+    /// Frames that were not relayed again, see [`Limits::dedup`](super::Limits::dedup).
+    pub duplicates: u64,
     /// Bytes skipped in search of a magic.
     pub skipped_bytes: u64,
     /// Bans spoken.

@@ -1,4 +1,4 @@
-//! One turn of the loop: wait → read → decide → write → close → accept, never backwards. Knows the relay and
+//! One turn of the loop: wait → read → decide → write → close → accept and dial, never backwards. Knows the relay and
 //! some [`Stack`]; knows no rule and no kernel.
 //!
 //! Close comes after write and accept comes last, so that a place freed in a turn is never taken by a
@@ -7,6 +7,7 @@
 mod accepting;
 mod batch;
 mod closing;
+mod dialing;
 mod lingering;
 mod link;
 mod reading;
@@ -15,17 +16,20 @@ mod writing;
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use accepting::{ACCEPTS_PER_TURN, RETRY_AFTER};
 pub use batch::{LOG_ENOUGH_BYTES, PEERS_PER_LOOK, READ_ENOUGH_BYTES, SEGMENT_BYTES};
+pub use dialing::FIRST_DIAL;
 pub use stack::{Readiness, Stack};
 
 use crate::protocol::{Protocol, Token};
-use crate::relay::{Event, Reason, Relay};
+use crate::relay::{DialId, Event, Reason, Relay};
 use crate::time::Instant;
 use accepting::Accepting;
 use batch::Batch;
+use dialing::Dialing;
 use lingering::Lingerers;
 use link::{Links, Mode};
 
@@ -52,6 +56,7 @@ pub struct Server<S: Stack, P> {
     /// Who was shut down, by the time it is closed: LINGER is the same for all. Nobody where it is closed already.
     lingerers: Lingerers,
     accepting: Accepting,
+    dialing: Dialing<S::Stream>,
     scratch: Box<[u8]>,
     /// What has been read in this turn.
     batch: Batch,
@@ -73,6 +78,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
             leavers: Vec::new(),
             lingerers: Lingerers::default(),
             accepting: Accepting::default(),
+            dialing: Dialing::new(),
             scratch: vec![0; READ_BYTES].into(),
             batch: Batch::new(),
             now: Instant::START,
@@ -93,6 +99,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         self.write();
         self.close();
         self.accept();
+        self.dial();
         Ok(self.now)
     }
 
@@ -102,6 +109,21 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         self.accepting.stop();
         self.relay.shut_down(self.now);
         self.has_news = true;
+    }
+
+    /// Somebody is to be there for ever, see [`Relay::keep_up`].
+    pub fn keep_up(&mut self, addresses: Vec<SocketAddr>, seed: u64) -> DialId {
+        self.relay.keep_up(self.now, addresses, seed)
+    }
+
+    /// Where somebody who is kept up may be, see [`Relay::resolved`].
+    pub fn resolved(&mut self, dial: DialId, addresses: Vec<SocketAddr>) {
+        self.relay.resolved(self.now, dial, addresses);
+    }
+
+    /// Who is to be dialled again and may be elsewhere by then, see [`Relay::to_resolve`].
+    pub fn to_resolve(&mut self) -> impl Iterator<Item = DialId> {
+        self.relay.to_resolve()
     }
 
     /// The rules and what they know.
@@ -156,6 +178,9 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         match readiness {
             Readiness::Acceptable => self.accepting.note_ready(),
             Readiness::Readable(token) => self.note_readable(token),
+            Readiness::Ended(token) | Readiness::Writable(token) if token.0 >= FIRST_DIAL => {
+                self.dialing.note_ready(token);
+            }
             Readiness::Ended(token) => {
                 self.note_short_reads(token);
                 self.note_hung_up(token);

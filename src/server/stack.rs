@@ -54,7 +54,11 @@ pub trait Stack {
     /// said to be writable and not said to have ended; a read or a write says how it failed.
     fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<Self::Stream>;
 
-    /// From now on the stream's readiness is said under this token, both ways.
+    /// Whether a connection that was begun is there: `WouldBlock` while that is not decided, else how it failed.
+    fn connected(&mut self, stream: &mut Self::Stream) -> io::Result<()>;
+
+    /// From now on the stream's readiness is said under this token, both ways; said anew, whatever was said under
+    /// another.
     fn register(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
 
     /// Bytes that have come; none is the end.

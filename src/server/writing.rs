@@ -32,6 +32,8 @@ impl<S: Stack, P: Protocol> Server<S, P> {
                 Output::Flush(token) => self.flush(token),
                 Output::Read(token) => self.queue_reader(token),
                 Output::Disconnect(token, reason) => self.leavers.push((token, reason)),
+                Output::Dial(id, to) => self.dialing.want(id, to),
+                Output::GiveUp(id) => self.give_up(id),
             }
         }
     }

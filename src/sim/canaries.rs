@@ -218,6 +218,10 @@ impl Stack for Warped {
         self.stack.connect(to, from)
     }
 
+    fn connected(&mut self, stream: &mut SimStream) -> io::Result<()> {
+        self.stack.connected(stream)
+    }
+
     fn register(&mut self, stream: &mut SimStream, token: Token) -> io::Result<()> {
         self.tokens.insert(stream.conn(), token);
         self.stack.register(stream, token)

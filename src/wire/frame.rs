@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::checksum::Sha256d;
 use super::{Checksum, Command, Magic};
 
 /// Largest payload that a network may allow, bytes. Bitcoin Core's is 4,000,000; offsets into a frame are
@@ -23,6 +24,7 @@ pub struct Header {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame<'i> {
     header: Header,
+    digest: Sha256d,
     bytes: Cow<'i, [u8]>,
 }
 
@@ -48,9 +50,9 @@ impl Header {
 
 impl<'i> Frame<'i> {
     /// Made by the decoder alone, once the checksum has matched.
-    pub(super) fn verified(header: Header, bytes: Cow<'i, [u8]>) -> Self {
+    pub(super) fn verified(header: Header, digest: Sha256d, bytes: Cow<'i, [u8]>) -> Self {
         debug_assert_eq!(bytes.len(), header.frame_len());
-        Self { header, bytes }
+        Self { header, digest, bytes }
     }
 
     /// A frame of our own.
@@ -59,11 +61,12 @@ impl<'i> Frame<'i> {
     /// If the payload is longer than a `u32` can say.
     pub fn encode(magic: Magic, command: Command, payload: &[u8]) -> Frame<'static> {
         let length = u32::try_from(payload.len()).expect("a payload's length is a u32");
-        let header = Header { command, length, checksum: Checksum::of(payload) };
+        let digest = Sha256d::of(payload);
+        let header = Header { command, length, checksum: digest.checksum() };
         let mut bytes = Vec::with_capacity(header.frame_len());
         bytes.extend_from_slice(&header.encode(magic));
         bytes.extend_from_slice(payload);
-        Frame { header, bytes: Cow::Owned(bytes) }
+        Frame { header, digest, bytes: Cow::Owned(bytes) }
     }
 
     /// What stands before the payload.
@@ -74,6 +77,11 @@ impl<'i> Frame<'i> {
     /// What the frame is called.
     pub fn command(&self) -> Command {
         self.header.command
+    }
+
+    /// Of its payload, whole: paid for when the checksum was.
+    pub fn digest(&self) -> &Sha256d {
+        &self.digest
     }
 
     /// What it carries.

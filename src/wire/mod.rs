@@ -16,7 +16,7 @@ pub mod scanner;
 pub mod turn_log;
 pub mod write_queue;
 
-pub use checksum::Checksum;
+pub use checksum::{Checksum, Sha256d};
 pub use command::Command;
 pub use decoder::Decoder;
 pub use frame::{Frame, Header};

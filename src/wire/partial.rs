@@ -3,8 +3,9 @@
 
 use bytes::Buf;
 
+use super::Header;
 use super::checksum::Hasher;
-use super::{Checksum, Header};
+use super::checksum::Sha256d;
 
 /// What has come of a frame that is not whole.
 #[derive(Debug)]
@@ -109,7 +110,7 @@ impl Collected {
     }
 
     /// The whole frame, in one piece, and what its payload's checksum is.
-    pub fn finish(self) -> (Header, Vec<u8>, Checksum) {
+    pub fn finish(self) -> (Header, Vec<u8>, Sha256d) {
         let Self { header, mut full, bytes, hasher } = self;
         let whole = if full.is_empty() {
             bytes
@@ -142,6 +143,7 @@ impl Collected {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Checksum;
 
     /// A frame with a payload of `length` bytes, of which none has come.
     fn begun(length: u32) -> Collected {

@@ -14,6 +14,7 @@ use bytes::Buf;
 use memchr::memmem;
 use thiserror::Error;
 
+use super::checksum::Sha256d;
 use super::decoder::DecoderLimits;
 use super::partial::{Collected, Partial, Window};
 use super::{Checksum, Command, Frame, Header};
@@ -201,7 +202,7 @@ impl Scanner {
             return Ok(None);
         };
         input.advance(bytes.len());
-        self.verify(limits, header, Checksum::of(&bytes[Header::LEN..]), Cow::Borrowed(bytes))
+        self.verify(limits, header, Sha256d::of(&bytes[Header::LEN..]), Cow::Borrowed(bytes))
     }
 
     /// Seeking with something held: adds to it until it is a whole header, slides where it is not. False
@@ -245,8 +246,8 @@ impl Scanner {
         let Some(Partial::Payload(collected)) = self.partial.take().map(|partial| *partial) else {
             unreachable!("only a collected frame is finished")
         };
-        let (header, bytes, found) = collected.finish();
-        self.verify(limits, header, found, Cow::Owned(bytes))
+        let (header, bytes, digest) = collected.finish();
+        self.verify(limits, header, digest, Cow::Owned(bytes))
     }
 
     /// What has come takes the place of what had come before, in the same memory.
@@ -272,13 +273,14 @@ impl Scanner {
         &mut self,
         limits: &DecoderLimits,
         header: Header,
-        found: Checksum,
+        digest: Sha256d,
         bytes: Cow<'i, [u8]>,
     ) -> Result<Option<Frame<'i>>, DecodeError> {
+        let found = digest.checksum();
         if found == header.checksum {
             self.gap = 0;
             self.passed = self.passed.wrapping_add(1);
-            return Ok(Some(Frame::verified(header, bytes)));
+            return Ok(Some(Frame::verified(header, digest, bytes)));
         }
         if self.gap > 0 {
             return self.skip(limits, bytes.len() as u64).map(|()| None);

@@ -79,6 +79,10 @@ struct World {
     now: u64,
     ends: Vec<End>,
     listeners: Vec<Listener>,
+    /// Where connections of the stack's come into the test's hands, and those that have.
+    hosts: Vec<(SocketAddr, VecDeque<usize>)>,
+    /// Where nobody answers, and those that wait for it.
+    unanswered: Vec<(SocketAddr, Vec<usize>)>,
     accept_failures: (usize, Option<AcceptFailure>),
     /// Said by the next wait, whatever happens.
     to_say: Vec<Readiness>,
@@ -109,6 +113,8 @@ struct End {
     address: SocketAddr,
     inbox: VecDeque<u8>,
     room: usize,
+    /// It is not decided whether it becomes a connection.
+    is_under_way: bool,
     /// Nothing comes after what is in the inbox.
     has_ended: bool,
     error: Option<io::ErrorKind>,
@@ -180,6 +186,37 @@ impl MemoryNet {
     /// A client that must get in.
     pub fn connect(&self, from: IpAddr, to: SocketAddr) -> Client {
         self.try_connect(from, to).expect("somebody listens there")
+    }
+
+    /// Whoever the stack connects to at this address is in the test's hands.
+    pub fn host(&self, at: SocketAddr) {
+        self.world().hosts.push((at, VecDeque::new()));
+    }
+
+    /// Nobody is there any more: who connects is refused.
+    pub fn unhost(&self, at: SocketAddr) {
+        self.world().hosts.retain(|(host, _)| *host != at);
+    }
+
+    /// The next connection that has come to a host.
+    pub fn dialed(&self, at: SocketAddr) -> Option<Client> {
+        let mut world = self.world();
+        let (_, come) = world.hosts.iter_mut().find(|(host, _)| *host == at)?;
+        let end = come.pop_front()?;
+        Some(Client { net: self.clone(), end })
+    }
+
+    /// Whoever connects there from now on hears nothing.
+    pub fn leave_unanswered(&self, at: SocketAddr) {
+        self.world().unanswered.push((at, Vec::new()));
+    }
+
+    /// Those that wait there are answered after all, and so is whoever comes.
+    pub fn answer(&self, at: SocketAddr) {
+        let mut world = self.world();
+        let Some(nth) = world.unanswered.iter().position(|(silent, _)| *silent == at) else { return };
+        let (_, waiting) = world.unanswered.remove(nth);
+        waiting.into_iter().for_each(|end| world.decide(end, at));
     }
 
     pub fn now(&self) -> Instant {
@@ -369,11 +406,28 @@ impl Stack for MemoryStack {
     fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<MemoryStream> {
         let mut world = self.0.world();
         let from = from.unwrap_or(to.ip());
-        let end = match world.connect(from, to, Owner::Stack(Told::default())) {
-            Some(end) => end,
-            None => world.refused(from),
-        };
+        let port = world.next_port();
+        let room = world.pipe_bytes.unwrap_or(PIPE_BYTES);
+        let end = world.ends.len();
+        let owner = Owner::Stack(Told::default());
+        world
+            .ends
+            .push(End { is_under_way: true, ..End::new(end, SocketAddr::new(from, port), room, owner) });
+        match world.unanswered.iter_mut().find(|(silent, _)| *silent == to) {
+            Some((_, waiting)) => waiting.push(end),
+            None => world.decide(end, to),
+        }
         Ok(world.hand_out(end))
+    }
+
+    fn connected(&mut self, stream: &mut MemoryStream) -> io::Result<()> {
+        let world = self.0.world();
+        let end = &world.ends[stream.end];
+        match end.error {
+            Some(kind) => Err(kind.into()),
+            None if end.is_under_way => Err(io::ErrorKind::WouldBlock.into()),
+            None => Ok(()),
+        }
     }
 
     fn register(&mut self, stream: &mut MemoryStream, token: Token) -> io::Result<()> {
@@ -381,8 +435,9 @@ impl Stack for MemoryStack {
         world.tokens.push(token);
         let end = &mut world.ends[stream.end];
         let (is_readable, has_ended) = (!end.inbox.is_empty(), end.has_ended || end.error.is_some());
+        let is_writable = !end.is_under_way;
         let told = end.told().expect("the stack's own stream");
-        *told = Told { token: Some(token), is_readable, has_ended, is_writable: true, ..Told::default() };
+        *told = Told { token: Some(token), is_readable, has_ended, is_writable, ..Told::default() };
         Ok(())
     }
 
@@ -454,15 +509,32 @@ impl World {
         Some(near)
     }
 
-    /// A connection that has failed before it began, and has itself as its other end.
-    fn refused(&mut self, from: IpAddr) -> usize {
-        let end = self.ends.len();
-        let address = SocketAddr::new(from, self.next_port());
-        self.ends.push(End {
-            error: Some(io::ErrorKind::ConnectionRefused),
-            ..End::new(end, address, 0, Owner::Stack(Told::default()))
-        });
-        end
+    /// A connection of the stack's has its other end, or is refused where nobody is.
+    fn decide(&mut self, near: usize, to: SocketAddr) {
+        self.ends[near].is_under_way = false;
+        if self.ends[near].is_gone {
+            return;
+        }
+        let (far, room) = (self.ends.len(), self.ends[near].room);
+        let host = self.hosts.iter_mut().find(|(host, _)| *host == to);
+        let listener = self.listeners.iter_mut().find(|listener| listener.at == to);
+        let owner = match (host, listener) {
+            (Some((_, come)), _) => {
+                come.push_back(far);
+                Owner::Client(Habits::default())
+            }
+            (None, Some(listener)) => {
+                listener.waiting.push_back(far);
+                listener.is_news = true;
+                Owner::Stack(Told::default())
+            }
+            (None, None) => return self.fail(near, io::ErrorKind::ConnectionRefused),
+        };
+        self.ends.push(End::new(near, to, room, owner));
+        self.ends[near].other = far;
+        if let Some(told) = self.ends[near].told() {
+            told.is_writable = true;
+        }
     }
 
     fn hand_out(&mut self, end: usize) -> MemoryStream {
@@ -535,6 +607,9 @@ impl World {
         let end = &self.ends[from];
         if let Some(kind) = end.error {
             return Err(kind.into());
+        }
+        if end.is_under_way {
+            return Err(io::ErrorKind::WouldBlock.into());
         }
         if end.is_shut {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -618,6 +693,9 @@ impl World {
 
     fn abort(&mut self, at: usize) {
         let other = self.ends[at].other;
+        if other == at {
+            return self.forget(at);
+        }
         self.fail(other, io::ErrorKind::ConnectionReset);
         self.forget(at);
     }
@@ -662,6 +740,7 @@ impl End {
             address,
             inbox: VecDeque::new(),
             room,
+            is_under_way: false,
             has_ended: false,
             error: None,
             is_shut: false,

@@ -99,6 +99,14 @@ impl Stack for Simulated {
         self.near.connect(to, from).map(End::Near)
     }
 
+    fn connected(&mut self, stream: &mut End) -> io::Result<()> {
+        self.carry();
+        match stream {
+            End::Near(stream) => self.near.connected(stream),
+            End::Far(stream) => self.far.connected(stream),
+        }
+    }
+
     fn register(&mut self, stream: &mut End, token: Token) -> io::Result<()> {
         match stream {
             End::Near(stream) => self.near.register(stream, token),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use peer_relay::protocol::{Flood, Protocol, Token};
-use peer_relay::relay::{Event, Law, Limits, Output, Reason, Refusal, Relay};
+use peer_relay::relay::{DialId, Event, Law, Limits, Output, Reason, Refusal, Relay};
 use peer_relay::time::Instant;
 use peer_relay::wire::{Frame, Network};
 
@@ -28,6 +28,10 @@ pub struct Room<P: Protocol = Flood> {
     pub events: Vec<Event>,
     /// Who was told to be read again.
     pub reads: Vec<Name>,
+    /// Who was to be dialled, and where.
+    pub dials: Vec<(DialId, SocketAddr)>,
+    /// Whose attempts were to end.
+    pub given_up: Vec<DialId>,
     retained_max: usize,
     lines: Vec<Line>,
     here: BTreeMap<Token, Name>,
@@ -58,6 +62,8 @@ impl<P: Protocol> Room<P> {
             now: Instant::START,
             events: Vec::new(),
             reads: Vec::new(),
+            dials: Vec::new(),
+            given_up: Vec::new(),
             lines: Vec::new(),
             here: BTreeMap::new(),
         }
@@ -68,6 +74,16 @@ impl<P: Protocol> Room<P> {
     pub fn try_join(&mut self, address: &str) -> Result<Name, Refusal> {
         let ip = address.parse().expect("an address");
         let token = self.relay.accepted(self.now, SocketAddr::new(ip, 1000 + self.lines.len() as u16))?;
+        Ok(self.seat(token))
+    }
+
+    /// Somebody who is kept up is there.
+    pub fn dialed(&mut self, id: DialId, at: SocketAddr) -> Name {
+        let token = self.relay.dialed(self.now, id, at);
+        self.seat(token)
+    }
+
+    fn seat(&mut self, token: Token) -> Name {
         let name = self.lines.len();
         let unread = VecDeque::new();
         self.lines.push(Line {
@@ -80,7 +96,7 @@ impl<P: Protocol> Room<P> {
         });
         assert_eq!(self.here.insert(token, name), None, "a token is given to one peer at a time");
         self.note();
-        Ok(name)
+        name
     }
 
     pub fn join(&mut self, address: &str) -> Name {
@@ -158,6 +174,8 @@ impl<P: Protocol> Room<P> {
                 Output::Flush(token) => self.write(self.here[&token]),
                 Output::Read(token) => self.reads.push(self.here[&token]),
                 Output::Disconnect(token, reason) => leaving.push((self.here[&token], reason)),
+                Output::Dial(id, to) => self.dials.push((id, to)),
+                Output::GiveUp(id) => self.given_up.push(id),
             }
         }
         for (name, reason) in leaving {

@@ -12,7 +12,7 @@ use super::screen::Screen;
 use crate::cli::Failure;
 use crate::cli::listening::{NEEDS_INTERFACE, cannot_listen, family, lacks_interface};
 use crate::cli::target::{NO_RELAY, Target};
-use crate::kernel::KernelStack;
+use crate::kernel::{KernelStack, PortUse};
 use crate::protocol::Token;
 use crate::server::{Readiness, Stack};
 use crate::time::Instant;
@@ -98,7 +98,8 @@ pub fn listen(
     at: SocketAddr,
     screen: &mut Screen,
 ) -> Result<Met<<KernelStack as Stack>::Stream>, Failure> {
-    let opened = stack.listen(at, family(at, &[at])).map_err(|error| cannot_listen(at, &error))?;
+    let opened =
+        stack.listen(at, family(at, &[at]), PortUse::Alone).map_err(|error| cannot_listen(at, &error))?;
     screen.show(vec![Piece::Status(format!("listening on {opened}, for one peer"))]);
     let failed = |what: &str, error: io::Error| Failure::failed(format!("cannot {what}: {error}"));
     let (mut stream, with, now) = loop {

@@ -140,6 +140,7 @@ impl World {
                     may_read = true;
                 }
                 Output::Disconnect(token, reason) => leaving.push((self.named(token), reason)),
+                Output::Dial(..) | Output::GiveUp(_) => unreachable!("nobody is kept up"),
             }
         }
         for (name, reason) in leaving {

@@ -1,0 +1,394 @@
+//! The addresses that are kept up: which are to be dialled, when, and which are there. Knows no socket, no name and
+//! nothing of what is said on a connection.
+//!
+//! ```text
+//!   Waiting ── its time has come ─→ Dialing ── dialed ─→ Up
+//!      ▲  ▲                            │                  │
+//!      │  └─ no address left: retry ── undialed, too late │
+//!      └───────────────── retry ───────────────────── closed
+//! ```
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::deadlines::Wake;
+use crate::protocol::Token;
+use crate::rng::Rng;
+use crate::time::Instant;
+
+/// How long a connection may take to come about.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long after a failure it is tried again; after each further one twice as long. Up to a quarter less, by chance:
+/// relays that have lost each other at the same moment do not meet at the same moment for ever.
+pub const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// It is never longer than that, and a connection that has lasted so long is as good as the first.
+pub const RETRY_MOST: Duration = Duration::from_secs(30);
+
+/// Which of the addresses that are kept up, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DialId(pub u16);
+
+/// Everybody who is kept up.
+#[derive(Debug, Default)]
+pub(super) struct Dials {
+    dials: Vec<Dial>,
+    /// Those that are there.
+    up: BTreeMap<Token, DialId>,
+    /// Those whose addresses may have changed since they were told.
+    to_resolve: Vec<DialId>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Dial {
+    state: State,
+    /// All the addresses it may be at; none while its name is not resolved.
+    addresses: Vec<SocketAddr>,
+    /// Which of them is next.
+    next: usize,
+    /// Before the next round of addresses, as long as nothing comes about.
+    retry: Duration,
+    rng: Rng,
+    pub wake: Wake,
+    /// That it is not there has been said, since it was lost.
+    is_told: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting {
+        until: Instant,
+    },
+    Dialing {
+        at: SocketAddr,
+        until: Instant,
+    },
+    Up {
+        since: Instant,
+    },
+    /// We are going.
+    Stopped,
+}
+
+/// What is to be done about one whose time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Dial(SocketAddr),
+    /// It has taken too long.
+    GiveUp(SocketAddr),
+    /// There is no address to dial.
+    Nowhere,
+    /// Not yet.
+    Nothing,
+}
+
+/// What became of an attempt or of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// How long until it is tried again; `None` when there is another address to try at once.
+    pub retry_in: Option<Duration>,
+    /// It has not been told since the last connection.
+    pub is_news: bool,
+}
+
+impl Dials {
+    /// From now on one more is kept up.
+    pub fn add(&mut self, now: Instant, addresses: Vec<SocketAddr>, seed: u64) -> DialId {
+        let id = u16::try_from(self.dials.len()).expect("fewer addresses than 2^16");
+        self.dials.push(Dial {
+            state: State::Waiting { until: now },
+            addresses,
+            next: 0,
+            retry: RETRY_FIRST,
+            rng: Rng::new(seed),
+            wake: Wake::default(),
+            is_told: false,
+        });
+        DialId(id)
+    }
+
+    pub fn get_mut(&mut self, id: DialId) -> &mut Dial {
+        &mut self.dials[usize::from(id.0)]
+    }
+
+    /// How many are not there: each has a place that nobody else gets.
+    pub fn absent(&self) -> usize {
+        self.dials.len() - self.up.len()
+    }
+
+    /// Whether somebody who is kept up may be at this address.
+    pub fn has(&self, ip: IpAddr) -> bool {
+        self.dials.iter().flat_map(|dial| &dial.addresses).any(|at| at.ip().to_canonical() == ip)
+    }
+
+    /// A connection is there.
+    pub fn note_up(&mut self, now: Instant, id: DialId, token: Token) {
+        self.get_mut(id).state = State::Up { since: now };
+        self.up.insert(token, id);
+    }
+
+    /// Whether it is somebody who is kept up.
+    pub fn is_up(&self, token: Token) -> bool {
+        self.up.contains_key(&token)
+    }
+
+    /// Whose connection it was, if it was of one that is kept up.
+    pub fn take(&mut self, token: Token) -> Option<DialId> {
+        self.up.remove(&token)
+    }
+
+    /// Its addresses may have changed.
+    pub fn wants_resolving(&mut self, id: DialId) {
+        if !self.to_resolve.contains(&id) {
+            self.to_resolve.push(id);
+        }
+    }
+
+    /// Those whose addresses may have changed since the last call.
+    pub fn to_resolve(&mut self) -> impl Iterator<Item = DialId> {
+        self.to_resolve.drain(..)
+    }
+
+    /// Nobody is dialled any more. Those that were being.
+    pub fn stop(&mut self) -> Vec<DialId> {
+        let mut under_way = Vec::new();
+        for (id, dial) in (0..).map(DialId).zip(&mut self.dials) {
+            if let State::Dialing { .. } = dial.state {
+                under_way.push(id);
+            }
+            dial.state = State::Stopped;
+        }
+        under_way
+    }
+}
+
+impl Dial {
+    /// Where it may be. One that waited for an address waits no longer.
+    pub fn set_addresses(&mut self, now: Instant, addresses: Vec<SocketAddr>) {
+        let had_none = self.addresses.is_empty();
+        self.addresses = addresses;
+        self.next = 0;
+        if let State::Waiting { until } = &mut self.state
+            && had_none
+            && !self.addresses.is_empty()
+        {
+            *until = (*until).min(now);
+        }
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Waiting { until } | State::Dialing { until, .. } => Some(until),
+            State::Up { .. } | State::Stopped => None,
+        }
+    }
+
+    /// Its time may have come.
+    pub fn ring(&mut self, now: Instant) -> Due {
+        match self.state {
+            State::Waiting { until } if until <= now => match self.addresses.get(self.next).copied() {
+                Some(at) => {
+                    self.state = State::Dialing { at, until: now + DIAL_TIMEOUT };
+                    Due::Dial(at)
+                }
+                None => Due::Nowhere,
+            },
+            State::Dialing { at, until } if until <= now => Due::GiveUp(at),
+            State::Waiting { .. } | State::Dialing { .. } | State::Up { .. } | State::Stopped => Due::Nothing,
+        }
+    }
+
+    /// Where it is being dialled, if it is.
+    pub fn dialing_at(&self) -> Option<SocketAddr> {
+        match self.state {
+            State::Dialing { at, .. } => Some(at),
+            State::Waiting { .. } | State::Up { .. } | State::Stopped => None,
+        }
+    }
+
+    /// An attempt has failed: the next address at once, and after the last one a while.
+    pub fn failed(&mut self, now: Instant) -> Failure {
+        self.next += 1;
+        if self.next < self.addresses.len() {
+            self.state = State::Waiting { until: now };
+            return Failure { retry_in: None, is_news: false };
+        }
+        let is_news = !std::mem::replace(&mut self.is_told, true);
+        Failure { retry_in: Some(self.wait(now)), is_news }
+    }
+
+    /// A connection that was there is gone. How long until it is tried again; `None` when it is not.
+    pub fn lost(&mut self, now: Instant) -> Option<Duration> {
+        let State::Up { since } = self.state else { return None };
+        if now.since(since) >= RETRY_MOST {
+            self.retry = RETRY_FIRST;
+        }
+        self.is_told = false;
+        Some(self.wait(now))
+    }
+
+    /// Waits, the next time twice as long.
+    fn wait(&mut self, now: Instant) -> Duration {
+        let most = self.retry.as_micros() as u64; // seconds
+        let wait = Duration::from_micros(most - self.rng.below(most / 4));
+        self.retry = (self.retry * 2).min(RETRY_MOST);
+        self.next = 0;
+        self.state = State::Waiting { until: now + wait };
+        wait
+    }
+}
+
+/// An attempt that has taken too long has failed like this.
+pub(super) const TOO_LATE: io::ErrorKind = io::ErrorKind::TimedOut;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_micros(millis * 1000)
+    }
+
+    fn addresses(count: u8) -> Vec<SocketAddr> {
+        (1..=count).map(|nth| ([192, 0, 2, nth], 7333).into()).collect()
+    }
+
+    fn one(addresses: Vec<SocketAddr>) -> Dials {
+        let mut dials = Dials::default();
+        dials.add(at(0), addresses, 7);
+        dials
+    }
+
+    /// Fails as often, and how long it waited each time.
+    fn waits(dial: &mut Dial, times: usize) -> Vec<Duration> {
+        let fails = |_| {
+            let now = dial.deadline().unwrap();
+            assert!(matches!(dial.ring(now), Due::Dial(_)));
+            dial.failed(now).retry_in.unwrap()
+        };
+        (0..times).map(fails).collect()
+    }
+
+    #[test]
+    fn each_failure_doubles_the_wait_up_to_half_a_minute_less_a_quarter_at_most() {
+        let mut dials = one(addresses(1));
+        let waits = waits(dials.get_mut(DialId(0)), 9);
+        for (wait, full) in waits.iter().zip([1, 2, 4, 8, 16, 30, 30, 30, 30]) {
+            let full = Duration::from_secs(full);
+            assert!(*wait > full / 4 * 3 && *wait <= full, "{waits:?}");
+        }
+        assert!(waits[5..].iter().any(|wait| *wait != waits[5]), "by chance");
+    }
+
+    #[test]
+    fn two_that_fail_together_do_not_try_again_together() {
+        let mut dials = one(addresses(1));
+        dials.add(at(0), addresses(1), 8);
+        let [first, second] = [0, 1].map(|id| waits(dials.get_mut(DialId(id)), 5));
+        assert!(first.iter().zip(&second).all(|(a, b)| a != b), "{first:?} {second:?}");
+    }
+
+    #[test]
+    fn a_name_with_several_addresses_is_tried_at_all_of_them_before_it_waits() {
+        let mut dials = one(addresses(3));
+        let dial = dials.get_mut(DialId(0));
+        for (nth, to) in addresses(3).into_iter().enumerate() {
+            assert_eq!(dial.ring(at(0)), Due::Dial(to));
+            assert_eq!(dial.dialing_at(), Some(to));
+            assert_eq!(dial.failed(at(0)).retry_in.is_some(), nth == 2);
+        }
+        let again = dial.deadline().unwrap();
+        assert_eq!(dial.ring(again), Due::Dial(addresses(1)[0]), "from the first on");
+    }
+
+    #[test]
+    fn that_nobody_is_there_is_told_once_until_somebody_was() {
+        let mut dials = one(addresses(1));
+        for is_news in [true, false, false] {
+            let dial = dials.get_mut(DialId(0));
+            let now = dial.deadline().unwrap();
+            dial.ring(now);
+            assert_eq!(dial.failed(now).is_news, is_news);
+        }
+        dials.note_up(at(20_000), DialId(0), Token(3));
+        assert_eq!((dials.take(Token(3)), dials.take(Token(3))), (Some(DialId(0)), None));
+        let dial = dials.get_mut(DialId(0));
+        dial.lost(at(21_000));
+        let now = dial.deadline().unwrap();
+        dial.ring(now);
+        assert!(dial.failed(now).is_news);
+    }
+
+    #[test]
+    fn a_connection_that_lasted_begins_the_waits_anew_and_one_that_did_not_goes_on_with_them() {
+        let second = Duration::from_secs(1);
+        for (lasted, longest) in [(29_999, 8 * second), (30_000, second)] {
+            let mut dials = one(addresses(1));
+            waits(dials.get_mut(DialId(0)), 3);
+            dials.note_up(at(20_000), DialId(0), Token(3));
+            let wait = dials.get_mut(DialId(0)).lost(at(20_000 + lasted)).unwrap();
+            assert!(wait > longest / 2 && wait <= longest, "{wait:?} after {lasted} ms");
+        }
+    }
+
+    #[test]
+    fn an_attempt_has_ten_seconds() {
+        let mut dials = one(addresses(1));
+        let dial = dials.get_mut(DialId(0));
+        assert!(matches!(dial.ring(at(5)), Due::Dial(_)));
+        assert_eq!((dial.deadline(), dial.ring(at(10_004))), (Some(at(10_005)), Due::Nothing));
+        assert_eq!(dial.ring(at(10_005)), Due::GiveUp(addresses(1)[0]));
+    }
+
+    #[test]
+    fn one_without_an_address_goes_there_as_soon_as_there_is_one() {
+        let mut dials = one(Vec::new());
+        let dial = dials.get_mut(DialId(0));
+        assert_eq!(dial.ring(at(0)), Due::Nowhere);
+        assert!(dial.failed(at(0)).retry_in.is_some());
+        assert_eq!(dial.ring(at(1)), Due::Nothing);
+        dial.set_addresses(at(2), addresses(1));
+        assert_eq!((dial.deadline(), dial.ring(at(2))), (Some(at(2)), Due::Dial(addresses(1)[0])));
+        dial.set_addresses(at(3), addresses(2));
+        assert_eq!(dial.dialing_at(), Some(addresses(1)[0]), "what is under way goes on");
+    }
+
+    #[test]
+    fn new_addresses_shorten_no_wait() {
+        let mut dials = one(addresses(1));
+        let until = {
+            waits(dials.get_mut(DialId(0)), 1);
+            dials.get_mut(DialId(0)).deadline()
+        };
+        dials.get_mut(DialId(0)).set_addresses(at(0), addresses(2));
+        assert_eq!(dials.get_mut(DialId(0)).deadline(), until);
+    }
+
+    #[test]
+    fn who_is_kept_up_is_known_by_its_addresses_however_they_are_written() {
+        let mut dials =
+            one(vec!["[::ffff:192.0.2.1]:1".parse().unwrap(), "[2001:db8::1]:1".parse().unwrap()]);
+        assert!(dials.has([192, 0, 2, 1].into()) && dials.has("2001:db8::1".parse().unwrap()));
+        assert!(!dials.has([192, 0, 2, 2].into()));
+        assert_eq!(dials.absent(), 1);
+        dials.note_up(at(0), DialId(0), Token(1));
+        assert_eq!((dials.absent(), dials.get_mut(DialId(0)).deadline()), (0, None));
+    }
+
+    #[test]
+    fn after_the_end_nobody_is_dialled() {
+        let mut dials = one(addresses(1));
+        dials.add(at(0), addresses(1), 8);
+        dials.get_mut(DialId(1)).ring(at(0));
+        assert_eq!(dials.stop(), [DialId(1)]);
+        for id in [0, 1].map(DialId) {
+            let dial = dials.get_mut(id);
+            assert_eq!(
+                (dial.deadline(), dial.ring(at(99_999)), dial.lost(at(99_999))),
+                (None, Due::Nothing, None)
+            );
+        }
+    }
+}
