@@ -782,6 +782,63 @@ fn accepted(stack: &mut KernelStack) -> (<KernelStack as Stack>::Stream, SocketA
     }
 }
 
+/// As long as those who wait to be accepted are as many as may wait, whoever comes hears nothing.
+#[test]
+fn a_connection_that_takes_its_time_is_not_there_before_it_is() {
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&local("127.0.0.1", 0).into()).unwrap();
+    listener.listen(0).unwrap();
+    let at = listener.local_addr().unwrap().as_socket().unwrap();
+    let mut stack = KernelStack::new(SocketOptions::default()).unwrap();
+    let mut streams: Vec<_> = (0..8).map(|_| stack.connect(at, None).unwrap()).collect();
+    for (token, stream) in (0..).map(Token).zip(&mut streams) {
+        stack.register(stream, token).unwrap();
+    }
+    let connected = |stack: &mut KernelStack, streams: &mut [<KernelStack as Stack>::Stream]| -> Vec<bool> {
+        let mut is_there = |stream| match stack.connected(stream) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(error) => panic!("{error}"),
+        };
+        streams.iter_mut().map(&mut is_there).collect()
+    };
+    let there = connected(&mut stack, &mut streams);
+    assert!(there.contains(&false), "{there:?}");
+    let last = there.iter().position(|is_there| !is_there).unwrap();
+    assert_eq!(stack.read(&mut streams[last], &mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    // now there is room for all of them; a SYN that was passed over is sent again after a second
+    listener.set_nonblocking(true).unwrap();
+    let (mut taken, deadline) = (Vec::new(), stack.now() + 2 * PATIENCE);
+    while connected(&mut stack, &mut streams).contains(&false) {
+        taken.extend(listener.accept().ok());
+        let soon = stack.now() + Duration::from_millis(20);
+        let now = stack.wait(&mut Vec::new(), Some(soon)).unwrap();
+        assert!(now < deadline, "still not there: {:?}", connected(&mut stack, &mut streams));
+    }
+    assert!(!taken.is_empty());
+}
+
+/// An address that cannot be reached from where one stands: no packet leaves.
+#[test]
+fn where_no_way_leads_a_connection_fails_at_once_or_says_so() {
+    let mut stack = KernelStack::new(SocketOptions::default()).unwrap();
+    let from = Some(IpAddr::from([127, 0, 0, 1]));
+    let mut stream = match stack.connect("192.0.2.1:9".parse().unwrap(), from) {
+        Err(error) => return assert_ne!(error.kind(), io::ErrorKind::WouldBlock),
+        Ok(stream) => stream,
+    };
+    stack.register(&mut stream, Token(1)).unwrap();
+    let deadline = stack.now() + PATIENCE;
+    while let Err(error) = stack.connected(&mut stream) {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            return;
+        }
+        let now = stack.wait(&mut Vec::new(), Some(deadline)).unwrap();
+        assert!(now < deadline, "neither there nor failed");
+    }
+    panic!("there is somebody at an address for documentation");
+}
+
 #[test]
 fn a_wake_from_another_thread_ends_the_wait() {
     let mut stack = KernelStack::new(SocketOptions::default()).unwrap();

@@ -3,7 +3,7 @@
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use super::options::Settings;
+use super::settings::Settings;
 use super::units::{OrOff, Size, Span, roughly};
 use crate::kernel::PortUse;
 use crate::protocol::Offence;

@@ -20,6 +20,7 @@ mod peer;
 mod plotting;
 mod report;
 mod serve;
+mod settings;
 mod signals;
 mod sim;
 mod target;

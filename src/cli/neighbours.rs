@@ -63,7 +63,7 @@ impl Neighbours {
 
     /// What belongs to a turn: asks for what the relay wants to know, and tells it what was found out.
     pub fn tick(&mut self, server: &mut Server<KernelStack, Flood>) {
-        let wanted: Vec<DialId> = server.to_resolve().collect();
+        let wanted: Vec<DialId> = server.unresolved().collect();
         wanted.into_iter().for_each(|id| self.ask(id));
         while let Ok(Answer { of, found }) = self.answers.try_recv() {
             let neighbour = &mut self.all[of];

@@ -12,7 +12,8 @@ use super::ban_file::{self, BanFile};
 use super::calendar::Calendar;
 use super::listening::{cannot_listen, family};
 use super::neighbours::Neighbours;
-use super::options::{ServeArgs, Settings};
+use super::options::ServeArgs;
+use super::settings::Settings;
 use super::signals::{self, Stop};
 use super::units::{Size, Span, grouped};
 use super::{Failure, check, logging, raise_descriptor_limit, report, version};
@@ -230,6 +231,17 @@ fn introduce(settings: &Settings, listening: &[(SocketAddr, &'static str)], bans
         Size(limits.retained_max_bytes as u64),
     );
     log::info!("law: {}", law_text(settings));
+    if !settings.connect.is_empty() {
+        let names: Vec<String> = settings.connect.iter().map(ToString::to_string).collect();
+        log::info!("keeping up: {}", names.join(","));
+    }
+    if let Some(window) = limits.dedup {
+        log::info!(
+            "relaying nothing twice within {}: {} frames known at once",
+            Span(window),
+            limits.dedup_max
+        );
+    }
     if bans > 0 {
         log::info!("bans loaded: {bans}, none longer than --ban-time");
     }

@@ -37,7 +37,7 @@ pub(super) struct Dials {
     /// Those that are there.
     up: BTreeMap<Token, DialId>,
     /// Those whose addresses may have changed since they were told.
-    to_resolve: Vec<DialId>,
+    unresolved: Vec<DialId>,
 }
 
 /// One of them.
@@ -141,14 +141,14 @@ impl Dials {
 
     /// Its addresses may have changed.
     pub fn wants_resolving(&mut self, id: DialId) {
-        if !self.to_resolve.contains(&id) {
-            self.to_resolve.push(id);
+        if !self.unresolved.contains(&id) {
+            self.unresolved.push(id);
         }
     }
 
     /// Those whose addresses may have changed since the last call.
-    pub fn to_resolve(&mut self) -> impl Iterator<Item = DialId> {
-        self.to_resolve.drain(..)
+    pub fn unresolved(&mut self) -> impl Iterator<Item = DialId> {
+        self.unresolved.drain(..)
     }
 
     /// Nobody is dialled any more. Those that were being.

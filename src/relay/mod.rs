@@ -100,7 +100,7 @@ impl<P: Protocol> Relay<P> {
         self.room.keep_up(addresses, seed)
     }
 
-    /// Where one that is kept up may be: as [`to_resolve`](Self::to_resolve) has asked, or sooner.
+    /// Where one that is kept up may be: as [`unresolved`](Self::unresolved) has asked, or sooner.
     pub fn resolved(&mut self, now: Instant, dial: DialId, addresses: Vec<SocketAddr>) {
         self.room.set_now(now);
         self.room.resolved(dial, addresses);
@@ -205,8 +205,8 @@ impl<P: Protocol> Relay<P> {
     }
 
     /// Who is to be dialled again, and may be elsewhere by then. Each is said once.
-    pub fn to_resolve(&mut self) -> impl Iterator<Item = DialId> {
-        self.room.to_resolve()
+    pub fn unresolved(&mut self) -> impl Iterator<Item = DialId> {
+        self.room.unresolved()
     }
 
     /// When [`expired`](Self::expired) has something to do.

@@ -27,14 +27,15 @@ impl Room {
         self.schedule_dial(id);
     }
 
-    pub fn to_resolve(&mut self) -> impl Iterator<Item = DialId> {
-        self.dials.to_resolve()
+    pub fn unresolved(&mut self) -> impl Iterator<Item = DialId> {
+        self.dials.unresolved()
     }
 
     /// A connection has come about.
     pub fn dialed(&mut self, id: DialId, at: SocketAddr) -> Token {
         let (token, who) = self.place(at);
         self.dials.note_up(self.now, id, token);
+        self.deadlines.cancel(Sleeper::Dial(id), &mut self.dials.get_mut(id).wake);
         self.stats.dialed += 1;
         let peers = self.peers.len();
         self.events.push(self.now, Kind::Dial, || Event::Dialed { dial: id, who, peers });

@@ -105,7 +105,7 @@ impl Room {
 
     /// One more peer, whichever of the two began the connection.
     pub(super) fn place(&mut self, address: SocketAddr) -> (Token, Who) {
-        assert!(self.turn.is_over() && self.log.is_empty(), "who comes, comes last in a turn");
+        assert!(self.turn.is_over() && self.log.is_empty(), "accept comes last in a turn");
         self.last_id += 1;
         let who = Who { peer: PeerId(self.last_id), address };
         let over_rate = self.law.penalty(Offence::Flood);

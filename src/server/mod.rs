@@ -121,9 +121,9 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         self.relay.resolved(self.now, dial, addresses);
     }
 
-    /// Who is to be dialled again and may be elsewhere by then, see [`Relay::to_resolve`].
-    pub fn to_resolve(&mut self) -> impl Iterator<Item = DialId> {
-        self.relay.to_resolve()
+    /// Who is to be dialled again and may be elsewhere by then, see [`Relay::unresolved`].
+    pub fn unresolved(&mut self) -> impl Iterator<Item = DialId> {
+        self.relay.unresolved()
     }
 
     /// The rules and what they know.

@@ -10,6 +10,7 @@ mod load_fakes;
 mod load_others;
 mod log;
 mod mistakes;
+mod neighbours;
 mod peer;
 mod peer_flood;
 mod peer_support;

@@ -29,7 +29,7 @@ const fn row(
 }
 
 /// The table.
-const ROWS: [Row; 27] = [
+const ROWS: [Row; 30] = [
     row(
         "--listen",
         "127.0.0.1:7333",
@@ -56,6 +56,15 @@ const ROWS: [Row; 27] = [
     row("--protocol", "flood", ("flood", "flood"), &["", "bitcoin", "Flood"], "there is flood"),
     row("--max-payload", "4M", ("1000", "1k"), &["", "x", "4m", "-1"], SIZE),
     row("--max-skip", "23", ("0", "0"), &["", "x", "-1"], SIZE),
+    row(
+        "--connect",
+        "none",
+        ("relay.example,127.0.0.1:7334,[::1]:80", "relay.example,127.0.0.1:7334,[::1]:80"),
+        &["", "a:b", "127.0.0.1:0", "a,b:0", ":7333", "a b"],
+        "need HOST:PORT or a host alone",
+    ),
+    row("--dedup", "off", ("90s", "90s"), &["", "x", "1", "1d"], SPAN),
+    row("--dedup-max", "1000000", ("2", "2"), &["", "0", "x", "-1", "1k"], "whole number from 1"),
     row(
         "--max-peers",
         "",
@@ -150,7 +159,8 @@ fn help_has_a_sentence_three_examples_six_groups_and_every_option() {
         assert_eq!((help.code, help.err.as_str()), (Some(0), ""));
         let text = help.out;
         assert_eq!(text.lines().filter(|line| line.starts_with("  peer-relay")).count(), 3, "{text}");
-        let groups = ["Listening:", "Network:", "Peers and memory:", "The law:", "Time:", "Output:"];
+        let groups =
+            ["Listening:", "Network:", "Other relays:", "Peers and memory:", "The law:", "Time:", "Output:"];
         let places: Vec<usize> = groups.map(|group| text.find(&format!("\n{group}\n")).expect(group)).into();
         assert!(places.is_sorted(), "{text}");
         for Row { option, .. } in &ROWS {
@@ -207,7 +217,8 @@ fn check_shows_every_default() {
         assert_eq!(ran.setting(option), ((*default).into(), "default".into()), "{option}");
     }
     let options = ran.out.lines().filter(|line| line.starts_with("--")).count();
-    assert_eq!(options, ROWS.len(), "{}", ran.out);
+    assert_eq!(options, ROWS.len() + 1, "--reuse-port has no value: {}", ran.out);
+    assert_eq!(ran.setting("--reuse-port"), ("false".into(), "default".into()));
     let peers: u64 = ran.setting("--max-peers").0.parse().unwrap();
     assert!((1..=65_536).contains(&peers));
 }

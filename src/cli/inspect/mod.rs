@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::Failure;
 use super::network::NetworkArgs;
-use super::options::at_most;
+use super::settings::at_most;
 use super::units::Size;
 use crate::wire::frame::MAX_PAYLOAD;
 use inspection::{Finding, Inspection, Summary};
