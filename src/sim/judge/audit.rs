@@ -114,7 +114,9 @@ impl Judge {
             return Ok(());
         }
         if let Some(conn) = self.dials.dialing().find(|&conn| stack.is_known_open(conn)) {
-            return Err(Promise::Service.broken(format!("the loop sleeps, and {conn:?} is there and not let in")));
+            return Err(
+                Promise::Service.broken(format!("the loop sleeps, and {conn:?} is there and not let in"))
+            );
         }
         for (&conn, party) in &self.parties {
             if party.is_to_be_read(self.now) && stack.is_known_readable(conn) {

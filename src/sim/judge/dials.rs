@@ -49,8 +49,15 @@ struct Dial {
 enum State {
     /// It is to be tried within these moments.
     Waiting(Instant, Instant),
-    Dialing { conn: Conn, since: Instant, has_failed: bool },
-    Up { conn: Conn, since: Instant },
+    Dialing {
+        conn: Conn,
+        since: Instant,
+        has_failed: bool,
+    },
+    Up {
+        conn: Conn,
+        since: Instant,
+    },
 }
 
 impl Dials {
@@ -153,8 +160,10 @@ impl Dials {
         if !has_failed && !is_late && !self.is_over {
             return Err(Promise::Cause.broken(format!("{conn:?} is given up, and was being made")));
         }
-        (self.counts.failed, self.counts.timed_out) =
-            (self.counts.failed + u64::from(has_failed), self.counts.timed_out + u64::from(is_late && !has_failed));
+        (self.counts.failed, self.counts.timed_out) = (
+            self.counts.failed + u64::from(has_failed),
+            self.counts.timed_out + u64::from(is_late && !has_failed),
+        );
         dial.failed(now);
         Ok(())
     }
@@ -183,7 +192,9 @@ impl Dials {
     pub fn overslept(&self, now: Instant) -> Result<(), Broken> {
         let late = self.dials.iter().filter(|_| !self.is_over).find_map(|dial| match dial.state {
             State::Waiting(_, until) if now > until + GRACE => Some((dial, "is not tried again")),
-            State::Dialing { since, .. } if now > since + DIAL_TIMEOUT + GRACE => Some((dial, "is not given up")),
+            State::Dialing { since, .. } if now > since + DIAL_TIMEOUT + GRACE => {
+                Some((dial, "is not given up"))
+            }
             State::Waiting(..) | State::Dialing { .. } | State::Up { .. } => None,
         });
         late.map_or(Ok(()), |(dial, how)| {

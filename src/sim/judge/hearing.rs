@@ -126,7 +126,8 @@ impl Judge {
                 self.turn_bytes += answer.len() as u64;
                 party.replies.push(place, answer.into());
             }
-        } else if name != Command::PONG.to_bytes() && !self.repeats.passes(self.now, &name, &bytes[HEADER..]) {
+        } else if name != Command::PONG.to_bytes() && !self.repeats.passes(self.now, &name, &bytes[HEADER..])
+        {
             self.totals.swallowed += 1;
         } else if name != Command::PONG.to_bytes() {
             party.own_bytes += bytes.len() as u64;

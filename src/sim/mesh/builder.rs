@@ -15,6 +15,11 @@ pub trait Builder {
 
     /// One that keeps up these, each at one of its addresses.
     fn build(&self, stack: SimStack, limits: &Limits, dials: &[Vec<SocketAddr>], seed: u64) -> Self::Subject;
+
+    /// The limits that its judge holds it to.
+    fn judged_by(&self, limits: &Limits) -> Limits {
+        limits.clone()
+    }
 }
 
 /// The relay as it is.

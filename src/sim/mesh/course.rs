@@ -33,6 +33,8 @@ pub struct Course {
     began: Instant,
     until: Instant,
     is_over: bool,
+    /// Faults have stopped, on hosts that are there and that will be.
+    is_calm: bool,
     broken: Option<Broken>,
 }
 
@@ -60,6 +62,7 @@ impl Course {
             began: Instant::START,
             until: Instant::START + GATHERING,
             is_over: false,
+            is_calm: false,
             broken: None,
         }
     }
@@ -71,7 +74,12 @@ impl Course {
 
     /// Whether faults have stopped, on hosts that are there and that will be.
     pub fn is_calm(&self) -> bool {
-        self.act == Act::Settling
+        self.is_calm
+    }
+
+    /// Whether everybody was there once.
+    pub fn has_gathered(&self) -> bool {
+        self.act > Act::Gathering
     }
 
     /// Whether everybody goes.
@@ -112,7 +120,9 @@ impl<B: Builder> Mesh<B> {
             Act::Gathering | Act::Settling => match self.lacks() {
                 Some(what) if is_time => return Err(Promise::Convergence.broken(what)),
                 Some(_) => {}
-                None if self.course.act == Act::Gathering && self.setup.has_troubles() => self.trouble_everybody(),
+                None if self.course.act == Act::Gathering && self.setup.has_troubles() => {
+                    self.trouble_everybody()
+                }
                 None => self.enter(Act::Talking, self.setup.talk),
             },
             Act::Troubled if is_time && self.setup.ending == MeshEnding::InTheMiddle => {
@@ -147,9 +157,7 @@ impl<B: Builder> Mesh<B> {
             Act::Talking => Due::ToAll,
             Act::Gathering | Act::Settling | Act::Quiet | Act::Leaving => return Ok(()),
         };
-        let most = self.setup.talk_every.as_micros() as u64; // seconds
-        let next = Duration::from_micros(self.rng.below(most));
-        self.agenda.plan(self.now + next, Event::Speak(leaf));
+        self.speak_soon(leaf);
         if self.leaves.conn(leaf).is_none() {
             return Ok(());
         }
@@ -185,11 +193,16 @@ impl<B: Builder> Mesh<B> {
     fn enter(&mut self, act: Act, lasts: Duration) {
         (self.course.act, self.course.began, self.course.until) = (act, self.now, self.now + lasts);
         if matches!(act, Act::Troubled | Act::Talking) {
-            for leaf in 0..self.setup.leaves.len() {
-                let soon = Duration::from_micros(self.rng.below(self.setup.talk_every.as_micros() as u64));
-                self.agenda.plan(self.now + soon, Event::Speak(leaf));
-            }
+            (0..self.setup.leaves.len()).for_each(|leaf| self.speak_soon(leaf));
         }
+    }
+
+    /// Less is said as long as something befalls everybody: that takes its time.
+    fn speak_soon(&mut self, leaf: usize) {
+        let patience = if self.course.act == Act::Troubled { 4 } else { 1 };
+        let most = self.setup.talk_every.as_micros() as u64 * patience; // seconds
+        let soon = Duration::from_micros(self.rng.below(most));
+        self.cue_speak(leaf, soon);
     }
 
     fn trouble_everybody(&mut self) {
@@ -208,6 +221,7 @@ impl<B: Builder> Mesh<B> {
     /// Everything is healed, and goes well from now on: an end may still have to hear of it, an attempt that was begun
     /// before takes as long as it takes, and then there is the longest wait.
     fn settle(&mut self) {
+        self.course.is_calm = true;
         self.houses.iter_mut().for_each(|house| house.calm());
         self.enter(Act::Settling, KEEPALIVE + DIAL_TIMEOUT * 2 + RETRY_MOST + SLACK);
     }

@@ -92,14 +92,20 @@ impl<S: Subject> House<S> {
     }
 
     /// A relay is started, with faults of this seed.
-    pub fn start<B: Builder<Subject = S>>(&mut self, now: Instant, setup: &MeshSetup, builder: &B, seed: u64) {
+    pub fn start<B: Builder<Subject = S>>(
+        &mut self,
+        now: Instant,
+        setup: &MeshSetup,
+        builder: &B,
+        seed: u64,
+    ) {
         let Life::Down(heir, _) = &self.life else { return };
         let mut stack = heir.restarted(Faults::new(seed, setup.faults.clone()));
         stack.listen(MeshSetup::address(self.relay));
         stack.keep_journal();
         let part = &setup.relays[self.relay];
         let dials: Vec<_> = part.dials.iter().map(|dial| dial.addresses.clone()).collect();
-        let mut judge = Judge::new(Penalties::USUAL, setup.limits.clone());
+        let mut judge = Judge::new(Penalties::USUAL, builder.judged_by(&setup.limits));
         judge.keeps_up(now, &dials);
         let subject = builder.build(stack, &setup.limits, &dials, seed);
         self.life = Life::Up(Box::new(Alive { subject, judge }));

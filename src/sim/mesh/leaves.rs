@@ -140,7 +140,9 @@ impl Leaves {
         for readiness in ready.drain(..) {
             match readiness {
                 Readiness::Acceptable => self.lie(),
-                Readiness::Readable(token) | Readiness::Ended(token) if token.0 >= FIRST_LIE => self.shrug(token),
+                Readiness::Readable(token) | Readiness::Ended(token) if token.0 >= FIRST_LIE => {
+                    self.shrug(token)
+                }
                 Readiness::Readable(Token(at)) | Readiness::Ended(Token(at)) => self.read(at as usize)?,
                 Readiness::Writable(Token(at)) if at < FIRST_LIE => self.writable(at as usize),
                 Readiness::Writable(_) | Readiness::Urgent(_) | Readiness::Woken => {}
@@ -211,7 +213,9 @@ impl Leaves {
                     let magic = self.limits.magic;
                     self.heard.push((at, Frame::encode(magic, frame.command(), frame.payload())));
                 }
-                Err(error) => return Err(Promise::Delivery.broken(format!("leaf {at} heard no frame: {error}"))),
+                Err(error) => {
+                    return Err(Promise::Delivery.broken(format!("leaf {at} heard no frame: {error}")));
+                }
             }
         }
     }

@@ -107,20 +107,24 @@ impl Ledger {
     /// A leaf has heard something.
     pub fn heard(&mut self, now: Instant, by: usize, frame: &Frame<'_>) -> Result<(), Broken> {
         let number = frame.payload().first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
-        let Some((number, said)) = number.and_then(|number| Some((number, self.said.get_mut(number as usize)?)))
+        let Some((number, said)) =
+            number.and_then(|number| Some((number, self.said.get_mut(number as usize)?)))
         else {
             return Err(Promise::Delivery.broken(format!("leaf {by} heard what nobody said")));
         };
-        let is_it = frame.command() == said.command && frame.payload() == payload(self.seed, number, said.len);
+        let is_it =
+            frame.command() == said.command && frame.payload() == payload(self.seed, number, said.len);
         if !is_it {
-            return Err(Promise::Delivery.broken(format!("leaf {by} heard frame {number} otherwise than it was said")));
+            return Err(Promise::Delivery
+                .broken(format!("leaf {by} heard frame {number} otherwise than it was said")));
         }
         if said.by == by {
             return Err(Promise::Echo.broken(format!("leaf {by} heard its own frame {number}")));
         }
         if said.heard & bit(by) != 0 {
             let since = now.since(said.at);
-            return Err(Promise::Once.broken(format!("leaf {by} heard frame {number} twice, {since:?} after it was said")));
+            return Err(Promise::Once
+                .broken(format!("leaf {by} heard frame {number} twice, {since:?} after it was said")));
         }
         said.heard |= bit(by);
         self.heard += 1;
@@ -166,7 +170,6 @@ fn payload(seed: u64, number: u32, len: usize) -> Vec<u8> {
     payload[..4].copy_from_slice(&number.to_le_bytes());
     payload
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -142,7 +142,11 @@ impl MeshSetup {
             ways,
             limits: limits(&mut rng),
             faults: Chances::draw(&mut rng),
-            ending: if has_troubles && rng.below(6) == 0 { MeshEnding::InTheMiddle } else { MeshEnding::Shutdown },
+            ending: if has_troubles && rng.below(6) == 0 {
+                MeshEnding::InTheMiddle
+            } else {
+                MeshEnding::Shutdown
+            },
             talk,
             talk_every,
             troubles,
@@ -241,7 +245,11 @@ fn limits(rng: &mut Rng) -> Limits {
     limits
 }
 
-fn troubles(rng: &mut Rng, topology: Topology, ways: &[((usize, usize), Profile)]) -> Vec<(Duration, Trouble)> {
+fn troubles(
+    rng: &mut Rng,
+    topology: Topology,
+    ways: &[((usize, usize), Profile)],
+) -> Vec<(Duration, Trouble)> {
     let ways: Vec<(usize, usize)> = ways.iter().map(|&(pair, _)| pair).filter(|(a, b)| a != b).collect();
     let count = 1 + rng.below(4);
     let trouble = |_| {

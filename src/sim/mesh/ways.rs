@@ -72,7 +72,13 @@ impl Ways {
     }
 
     /// A packet leaves a host. `None` when it will come nowhere.
-    pub fn depart(&mut self, now: Instant, from: usize, packet: Packet, setup: &MeshSetup) -> Option<Departed> {
+    pub fn depart(
+        &mut self,
+        now: Instant,
+        from: usize,
+        packet: Packet,
+        setup: &MeshSetup,
+    ) -> Option<Departed> {
         if let What::Open { from: address, to } = packet.what {
             self.open((from, address), packet.conn, to, setup);
         }

@@ -44,6 +44,9 @@ pub struct Mesh<B: Builder> {
     pub(super) houses: Vec<House<B::Subject>>,
     pub(super) leaves: Leaves,
     leaves_at: Option<Instant>,
+    /// The last cue that each leaf was given, to connect and to say something.
+    join_cues: Vec<u32>,
+    speak_cues: Vec<u32>,
     pub(super) agenda: Agenda<Event>,
     pub(super) ways: Ways,
     pub(super) ledger: Ledger,
@@ -61,9 +64,9 @@ pub(super) enum Event {
     /// An end of a connection hears that it goes nowhere any more.
     Sever(Conn, usize),
     Start(usize),
-    /// A leaf connects, unless it is connected.
-    Join(usize),
-    Speak(usize),
+    /// A leaf connects, unless it is connected; it says something. Where it has not been given another cue since.
+    Join(usize, u32),
+    Speak(usize, u32),
     /// One of the setup's.
     Trouble(usize),
     Heal((usize, usize)),
@@ -93,6 +96,8 @@ impl<B: Builder> Mesh<B> {
             houses: (0..setup.relays.len()).map(House::new).collect(),
             leaves: Leaves::new(stack, &setup.leaves, setup.limits.decoder),
             leaves_at: None,
+            join_cues: vec![0; setup.leaves.len()],
+            speak_cues: vec![0; setup.leaves.len()],
             agenda: Agenda::new(),
             ways: Ways::new(rng.next()),
             ledger: Ledger::new(setup.seed, setup.leaves.len(), order),
@@ -199,11 +204,12 @@ impl<B: Builder> Mesh<B> {
             Event::Arrival(arrival) => return self.arrive(arrival),
             Event::Sever(conn, which) => return self.sever(conn, which),
             Event::Start(relay) => self.start(relay),
-            Event::Join(leaf) => return self.join(leaf),
-            Event::Speak(leaf) => return self.speak(leaf),
+            Event::Join(leaf, cue) if self.join_cues[leaf] == cue => return self.join(leaf),
+            Event::Speak(leaf, cue) if self.speak_cues[leaf] == cue => return self.speak(leaf),
+            Event::Join(..) | Event::Speak(..) => {}
             Event::Trouble(nth) => return self.trouble(nth),
             Event::Heal(between) => self.heal(between),
-            Event::ShutDown(relay) => self.houses[relay].shut_down(self.now),
+            Event::ShutDown(relay) => return self.shut_down(relay),
             Event::Leave(leaf) => {
                 self.leaves.leave(self.now, leaf);
                 return self.ship_from(LEAVES_HOST);
@@ -252,7 +258,7 @@ impl<B: Builder> Mesh<B> {
         }
         for leaf in self.leaves.take_lost() {
             let after = Duration::from_millis(200 + self.rng.below(1_000));
-            self.agenda.plan(self.now + after, Event::Join(leaf));
+            self.cue_join(leaf, after);
         }
         self.ship_from(LEAVES_HOST)
     }
@@ -262,14 +268,34 @@ impl<B: Builder> Mesh<B> {
             return Ok(());
         }
         self.leaves.join(self.now, leaf);
-        self.agenda.plan(self.now + JOIN_AGAIN, Event::Join(leaf));
+        self.cue_join(leaf, JOIN_AGAIN);
         self.ship_from(LEAVES_HOST)
+    }
+
+    /// A leaf is to connect after so long, and not before.
+    fn cue_join(&mut self, leaf: usize, after: Duration) {
+        self.join_cues[leaf] += 1;
+        self.agenda.plan(self.now + after, Event::Join(leaf, self.join_cues[leaf]));
+    }
+
+    /// A leaf is to say something after so long, and not before.
+    pub(super) fn cue_speak(&mut self, leaf: usize, after: Duration) {
+        self.speak_cues[leaf] += 1;
+        self.agenda.plan(self.now + after, Event::Speak(leaf, self.speak_cues[leaf]));
+    }
+
+    /// A relay is told to end, as a signal does it: that wakes it first.
+    fn shut_down(&mut self, relay: usize) -> Result<(), Broken> {
+        self.turn_relay(relay)?;
+        self.houses[relay].shut_down(self.now);
+        Ok(())
     }
 
     // what goes from host to host
 
     fn arrive(&mut self, Arrival { conn, to, what }: Arrival) -> Result<(), Broken> {
-        let (Some((host, here)), Some((far_host, far))) = (self.ways.end(conn, to), self.ways.end(conn, 1 - to))
+        let (Some((host, here)), Some((far_host, far))) =
+            (self.ways.end(conn, to), self.ways.end(conn, 1 - to))
         else {
             return Ok(());
         };
@@ -349,14 +375,20 @@ impl<B: Builder> Mesh<B> {
         }
         for leaf in 0..self.setup.leaves.len() {
             let comes = Duration::from_millis(500 + self.rng.below(1_000));
-            self.agenda.plan(Instant::START + comes, Event::Join(leaf));
+            self.cue_join(leaf, comes);
         }
         self.agenda.plan(Instant::START + LOOK_EVERY, Event::Look);
+        let (what, relays) = (self.setup.topology, self.houses.len());
+        self.trace.befell(Instant::START, &format!("a mesh of its own: {what}, {relays} relays"));
     }
 
     pub(super) fn start(&mut self, relay: usize) {
         if self.course.is_leaving() {
             return;
+        }
+        if self.course.has_gathered() {
+            self.happens(Happened::Restarted);
+            self.trace.befell(self.now, &format!("relay {} started again", relay + 1));
         }
         let seed = self.rng.next();
         self.houses[relay].start(self.now, &self.setup, &self.builder, seed);

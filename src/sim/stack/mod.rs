@@ -306,7 +306,9 @@ impl SimStack {
             let token = Token(self.faults.below(self.last_token as usize + 2) as u32);
             ready.push([Readiness::Readable(token), Readiness::Writable(token)][self.faults.below(2)]);
             if let Some(dial) = self.last_dial {
-                ready.push([Readiness::Ended(Token(dial)), Readiness::Writable(Token(dial))][self.faults.below(2)]);
+                ready.push(
+                    [Readiness::Ended(Token(dial)), Readiness::Writable(Token(dial))][self.faults.below(2)],
+                );
             }
         }
         if !ready.is_empty() && self.faults.strikes(Fault::Several) {
