@@ -9,6 +9,7 @@
 //! | `roles`, `crowd` | who comes, what each does there, and who does it for them |
 //! | `stack`, `packet`, `faults` | TCP as one host has it, and what goes wrong there |
 //! | `link`, `profile` | the ways between hosts |
+//! | `mesh` | worlds of several relays that dial each other |
 //! | `judge` | what should have come of it, worked out anew, and whether it has |
 //! | `figures`, `outcome`, `trace` | what is told of it |
 

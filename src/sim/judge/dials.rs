@@ -246,3 +246,102 @@ impl Dial {
         self.retry = (self.retry * 2).min(RETRY_MOST);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_micros(millis * 1000)
+    }
+
+    fn address(nth: u8) -> SocketAddr {
+        ([10, 0, 0, nth], 1).into()
+    }
+
+    /// One address is kept up.
+    fn one() -> Dials {
+        let mut dials = Dials::default();
+        dials.keep_up(at(0), &[vec![address(1)]]);
+        dials
+    }
+
+    fn promise(result: Result<(), Broken>) -> Option<Promise> {
+        result.err().map(|broken| broken.promise)
+    }
+
+    #[test]
+    fn a_second_connection_is_found() {
+        let mut dials = one();
+        assert_eq!(dials.begun(at(0), Conn(1), address(1)), Ok(()));
+        assert_eq!(promise(dials.begun(at(1), Conn(2), address(1))), Some(Promise::Dials));
+        dials.came_up(at(2), Conn(1));
+        assert_eq!(promise(dials.begun(at(3), Conn(2), address(1))), Some(Promise::Dials));
+        assert_eq!(
+            promise(dials.begun(at(3), Conn(2), address(2))),
+            Some(Promise::Dials),
+            "nobody asked for it"
+        );
+    }
+
+    #[test]
+    fn whoever_is_tried_too_soon_or_too_late_is_found() {
+        for (again, is_wrong) in [(749, true), (750, false), (1000, false), (1021, true)] {
+            let mut dials = one();
+            assert_eq!(dials.begun(at(0), Conn(1), address(1)), Ok(()));
+            dials.note_failed(Conn(1));
+            assert_eq!(dials.given_up(at(0), Conn(1)), Ok(()));
+            assert_eq!(dials.begun(at(again), Conn(2), address(1)).is_err(), is_wrong, "after {again} ms");
+            let mut dials = one();
+            assert_eq!(dials.found_no_route(at(0), address(1)), Ok(()));
+            assert_eq!(dials.overslept(at(again)).is_err(), again > 1020, "after {again} ms");
+        }
+    }
+
+    #[test]
+    fn waits_double_and_begin_anew_after_a_connection_that_lasted() {
+        let mut dials = one();
+        let mut now = at(0);
+        for (conn, seconds) in [1, 2, 4, 8, 16, 30, 30].into_iter().enumerate() {
+            assert_eq!(dials.found_no_route(now, address(1)), Ok(()), "{conn}");
+            now = now + Duration::from_secs(seconds);
+            assert_eq!(dials.overslept(now), Ok(()));
+            assert!(dials.overslept(now + GRACE * 2).is_err());
+        }
+        assert_eq!(dials.begun(now, Conn(1), address(1)), Ok(()));
+        dials.came_up(now, Conn(1));
+        now = now + RETRY_MOST;
+        dials.lost(now, Conn(1));
+        assert!(dials.overslept(now + RETRY_FIRST + GRACE * 2).is_err());
+    }
+
+    #[test]
+    fn an_attempt_is_given_up_for_a_cause_and_in_time() {
+        let mut dials = one();
+        assert_eq!(dials.begun(at(0), Conn(1), address(1)), Ok(()));
+        assert_eq!(dials.overslept(at(10_000)), Ok(()));
+        assert_eq!(promise(dials.overslept(at(10_021))), Some(Promise::Dials));
+        assert_eq!(promise(dials.given_up(at(9_999), Conn(1))), Some(Promise::Cause));
+        let mut dials = one();
+        assert_eq!(dials.begun(at(0), Conn(1), address(1)), Ok(()));
+        assert_eq!(dials.given_up(at(10_000), Conn(1)), Ok(()));
+        assert_eq!(dials.counts(), DialCounts { begun: 1, timed_out: 1, ..DialCounts::default() });
+    }
+
+    #[test]
+    fn the_next_address_is_tried_at_once() {
+        let mut dials = Dials::default();
+        dials.keep_up(at(0), &[vec![address(1), address(2)]]);
+        assert_eq!(dials.found_no_route(at(0), address(1)), Ok(()));
+        assert!(dials.overslept(at(41)).is_err());
+        assert_eq!(dials.begun(at(0), Conn(1), address(2)), Ok(()));
+        dials.came_up(at(1), Conn(1));
+        assert_eq!((dials.up(0), dials.absent()), (Some(Conn(1)), 0));
+        dials.lost(at(2), Conn(1));
+        assert_eq!(
+            promise(dials.begun(at(1002), Conn(2), address(2))),
+            Some(Promise::Dials),
+            "from the first on"
+        );
+    }
+}

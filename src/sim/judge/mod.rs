@@ -260,6 +260,11 @@ impl Judge {
         self.dials.up(nth)
     }
 
+    /// Whether a connection is being made.
+    pub fn is_dialing(&self) -> bool {
+        self.dials.dialing().next().is_some()
+    }
+
     /// What became of attempts to connect.
     pub fn dial_counts(&self) -> DialCounts {
         self.dials.counts()

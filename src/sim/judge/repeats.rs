@@ -30,3 +30,22 @@ impl Repeats {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeat_passes_when_its_time_is_over_and_lengthens_nothing() {
+        let mut repeats = Repeats::new(Some(Duration::from_micros(100)));
+        let mut passes = |at, command: &str, payload: &str| {
+            repeats.passes(Instant::from_micros(at), command.as_bytes(), payload.as_bytes())
+        };
+        assert!(passes(0, "tx", "a") && passes(0, "inv", "a") && passes(0, "tx", "b"));
+        assert!(!passes(99, "tx", "a"));
+        assert!(passes(100, "tx", "a"));
+        assert!(!passes(150, "tx", "a"));
+        let mut none = Repeats::new(None);
+        assert!((0..3).all(|at| none.passes(Instant::from_micros(at), b"tx", b"a")));
+    }
+}

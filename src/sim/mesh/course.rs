@@ -21,6 +21,10 @@ use crate::wire::{Command, Frame};
 const GATHERING: Duration = Duration::from_secs(900);
 /// What is under way then has come, on the longest way there is.
 const SETTLES: Duration = Duration::from_secs(6);
+/// So long before its time is over a frame is surely known to the relay that had it first, and so long after it no
+/// relay knows it any more.
+const KNOWN_FOR_SURE: Duration = Duration::from_secs(1);
+const FORGOTTEN_FOR_SURE: Duration = Duration::from_secs(3);
 /// How long some part of everything may take beside what is told.
 const SLACK: Duration = Duration::from_secs(5);
 /// Within so much time of its beginning everybody has left.
@@ -181,8 +185,8 @@ impl<B: Builder> Mesh<B> {
             return Ok(None);
         }
         match self.ledger.said_before(self.now, leaf, &mut self.rng) {
-            Some((number, age)) if age < window / 2 => Ok(Some(number)),
-            Some((number, age)) if age > window + SETTLES => {
+            Some((number, age)) if age + KNOWN_FOR_SURE < window => Ok(Some(number)),
+            Some((number, age)) if age > window + FORGOTTEN_FOR_SURE => {
                 self.ledger.say_again(self.now, number)?;
                 Ok(Some(number))
             }
@@ -264,5 +268,22 @@ impl<B: Builder> Mesh<B> {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_when_nobody_has_said_anything_breaks_the_silence() {
+        let mut course = Course::new();
+        let at = |seconds| Instant::START + Duration::from_secs(seconds);
+        course.act = Act::Quiet;
+        assert_eq!(course.broke_silence(at(5), 0, Conn(7)), Ok(()), "that was under way");
+        let broken = course.broke_silence(at(7), 0, Conn(7)).unwrap_err();
+        assert_eq!(broken.promise, Promise::Silence);
+        course.act = Act::Leaving;
+        assert_eq!(course.broke_silence(at(7), 0, Conn(7)), Ok(()));
     }
 }

@@ -7,13 +7,14 @@
 //! | `setup`, `topology` | what a mesh is to be, drawn from its seed |
 //! | `world`, `course` | what happens when, and in which act |
 //! | `house` | one relay's host: what runs there, and its judge |
-//! | `ways` | connections between hosts |
+//! | `ways`, `carrying` | connections between hosts, and what goes over them |
 //! | `troubles` | what is cut, killed, healed and started again |
 //! | `leaves` | those who say and hear |
 //! | `ledger` | whether everybody heard what was said, once |
 
 mod builder;
 mod canaries;
+mod carrying;
 mod course;
 mod house;
 mod leaves;

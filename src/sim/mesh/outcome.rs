@@ -49,13 +49,15 @@ pub enum Happened {
     Killed,
     /// A relay was started again.
     Restarted,
-    /// Relays were told to end in the middle of everything.
+    /// A relay was told to end while it was dialling.
+    ShutWhileDialing,
+    /// All were, in the middle of everything.
     BrokenOff,
 }
 
 impl Happened {
     /// Everything.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Said,
         Self::Heard,
         Self::Swallowed,
@@ -67,6 +69,7 @@ impl Happened {
         Self::Healed,
         Self::Killed,
         Self::Restarted,
+        Self::ShutWhileDialing,
         Self::BrokenOff,
     ];
 
@@ -84,6 +87,7 @@ impl Happened {
             Self::Healed => "heals",
             Self::Killed => "kills",
             Self::Restarted => "restarts",
+            Self::ShutWhileDialing => "ends while dialling",
             Self::BrokenOff => "ends in the middle",
         }
     }

@@ -158,6 +158,12 @@ impl MeshSetup {
         !self.troubles.is_empty()
     }
 
+    /// Whether there is one connection between any two, over however many others, and no second one.
+    pub fn is_tree(&self) -> bool {
+        let joins = self.relays.iter().flat_map(|part| &part.dials).filter(|dial| dial.to.is_some());
+        joins.count() + 1 == self.relays.len()
+    }
+
     /// The way between two relays.
     pub fn way(&self, a: usize, b: usize) -> Profile {
         let pair = (a.min(b), a.max(b));
@@ -266,4 +272,39 @@ fn troubles(
         (at, trouble)
     };
     (0..count).map(trouble).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_can_be_drawn_is() {
+        let setups: Vec<MeshSetup> = (0..300).map(MeshSetup::draw).collect();
+        let some = |what: fn(&MeshSetup) -> bool| setups.iter().filter(|setup| what(setup)).count();
+        for topology in Topology::ALL {
+            assert!(setups.iter().any(|setup| setup.topology == topology), "{topology}");
+        }
+        assert!(some(|setup| setup.is_tree() && setup.topology == Topology::Line) > 0);
+        assert!(some(|setup| setup.is_tree() && setup.topology != Topology::Line) == 0);
+        assert!(some(|setup| setup.has_troubles()) > 100 && some(|setup| !setup.has_troubles()) > 50);
+        assert!(some(|setup| setup.ending == MeshEnding::InTheMiddle) > 10);
+        for at in [(BLACK_HOLE, PORT).into(), (LEAVES, CLOSED_PORT).into(), MeshSetup::no_route(), LIAR] {
+            let is_dialed = |part: &RelayPart| part.dials.iter().any(|dial| dial.addresses == [at]);
+            assert!(setups.iter().any(|setup| setup.relays.iter().any(is_dialed)), "{at}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_up_twice_by_one_relay() {
+        for setup in (0..300).map(MeshSetup::draw) {
+            for part in &setup.relays {
+                let mut addresses: Vec<_> = part.dials.iter().flat_map(|dial| &dial.addresses).collect();
+                let count = addresses.len();
+                addresses.sort();
+                addresses.dedup();
+                assert_eq!(addresses.len(), count, "seed {}", setup.seed);
+            }
+        }
+    }
 }

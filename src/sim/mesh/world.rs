@@ -11,15 +11,13 @@ use super::leaves::Leaves;
 use super::ledger::{Ledger, Order};
 use super::outcome::{Happened, MeshOutcome};
 use super::setup::MeshSetup;
-use super::topology::Topology;
 use super::ways::{Arrival, HOSTS, LEAVES_HOST, Ways};
 use crate::rng::Rng;
 use crate::sim::agenda::Agenda;
 use crate::sim::broken::{Broken, Promise};
 use crate::sim::faults::{Chances, Faults};
 use crate::sim::journal::Deed;
-use crate::sim::judge::Orderly;
-use crate::sim::packet::{Conn, Packet, What};
+use crate::sim::packet::{Conn, Packet};
 use crate::sim::stack::SimStack;
 use crate::sim::trace::Trace;
 use crate::time::Instant;
@@ -28,10 +26,6 @@ use crate::time::Instant;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Looks after which connections that nobody has are forgotten.
 const FORGET_EVERY: u64 = 64;
-/// Most microseconds between a readiness and the turn it brings.
-const LAG: u64 = 60;
-/// Bytes that a connection may have under way, each direction: what the buffers of fast ways hold.
-const ROOM: usize = 256 * 1024;
 /// How long a leaf waits for its connection before it tries again.
 const JOIN_AGAIN: Duration = Duration::from_secs(3);
 
@@ -43,7 +37,7 @@ pub struct Mesh<B: Builder> {
     pub(super) rng: Rng,
     pub(super) houses: Vec<House<B::Subject>>,
     pub(super) leaves: Leaves,
-    leaves_at: Option<Instant>,
+    pub(super) leaves_at: Option<Instant>,
     /// The last cue that each leaf was given, to connect and to say something.
     join_cues: Vec<u32>,
     speak_cues: Vec<u32>,
@@ -54,7 +48,7 @@ pub struct Mesh<B: Builder> {
     happened: BTreeMap<Happened, u64>,
     pub(super) trace: Trace,
     /// Packets that leave a host in a turn.
-    outbox: Vec<Packet>,
+    pub(super) outbox: Vec<Packet>,
     looks: u64,
 }
 
@@ -87,10 +81,7 @@ impl<B: Builder> Mesh<B> {
     pub(super) fn with(setup: MeshSetup, trace: Trace, builder: B) -> Self {
         let mut rng = Rng::new(setup.seed ^ 0x5eed_6d65);
         let stack = SimStack::new(LEAVES_HOST as u32, HOSTS, Faults::new(0, Chances::default()));
-        let order = match setup.topology {
-            Topology::Line => Order::Kept,
-            _ => Order::KeptWithinReach,
-        };
+        let order = if setup.is_tree() { Order::Kept } else { Order::KeptWithinReach };
         let mut mesh = Self {
             now: Instant::START,
             houses: (0..setup.relays.len()).map(House::new).collect(),
@@ -287,83 +278,10 @@ impl<B: Builder> Mesh<B> {
     /// A relay is told to end, as a signal does it: that wakes it first.
     fn shut_down(&mut self, relay: usize) -> Result<(), Broken> {
         self.turn_relay(relay)?;
+        if self.houses[relay].alive().is_some_and(|alive| alive.judge.is_dialing()) {
+            self.happens(Happened::ShutWhileDialing);
+        }
         self.houses[relay].shut_down(self.now);
-        Ok(())
-    }
-
-    // what goes from host to host
-
-    fn arrive(&mut self, Arrival { conn, to, what }: Arrival) -> Result<(), Broken> {
-        let (Some((host, here)), Some((far_host, far))) =
-            (self.ways.end(conn, to), self.ways.end(conn, 1 - to))
-        else {
-            return Ok(());
-        };
-        let is_there = self.houses.get(host).is_none_or(House::answers);
-        if !is_there {
-            return Ok(());
-        }
-        let has_end = self.houses.get(host).map_or_else(|| self.leaves.has(here), |house| house.has(here));
-        if let Some(alive) = self.houses.get_mut(far_host).and_then(House::alive_mut) {
-            match &what {
-                What::Data(bytes) if has_end => alive.judge.came(far, bytes, self.now)?,
-                What::End if has_end => alive.judge.is_over(far, Orderly::Yes)?,
-                What::End | What::Reset => alive.judge.is_over(far, Orderly::No)?,
-                What::Refused | What::Data(_) | What::Open { .. } | What::Opened | What::Taken(_) => {}
-            }
-        }
-        if let (What::Refused, true) = (&what, host != LEAVES_HOST) {
-            self.happens(Happened::Refused);
-        }
-        self.hand_over(host, Packet { conn: here, what })
-    }
-
-    /// A packet comes to a host that is there.
-    pub(super) fn hand_over(&mut self, host: usize, packet: Packet) -> Result<(), Broken> {
-        let lag = Duration::from_micros(self.rng.below(LAG));
-        match self.houses.get_mut(host) {
-            Some(house) => house.arrive(self.now, packet, ROOM, lag),
-            None => {
-                self.leaves.stack().arrive(packet, ROOM);
-                self.leaves_at = Some(self.now);
-            }
-        }
-        self.ship_from(host)
-    }
-
-    /// Sends what has left a host on its way.
-    pub(super) fn ship_from(&mut self, host: usize) -> Result<(), Broken> {
-        let mut outbox = std::mem::take(&mut self.outbox);
-        match self.houses.get_mut(host) {
-            Some(house) => house.stack_mut().drain_outbox(&mut outbox),
-            None => self.leaves.stack().drain_outbox(&mut outbox),
-        }
-        let shipped = outbox.drain(..).try_for_each(|packet| self.ship(host, packet));
-        self.outbox = outbox;
-        shipped
-    }
-
-    /// Sends a packet on its way.
-    pub(super) fn ship(&mut self, host: usize, packet: Packet) -> Result<(), Broken> {
-        let (conn, carries) = (packet.conn, packet.carries());
-        let is_opening = matches!(packet.what, What::Open { .. });
-        if carries > 0 && host != LEAVES_HOST {
-            self.course.broke_silence(self.now, host, conn)?;
-        }
-        let Some(departed) = self.ways.depart(self.now, host, packet, &self.setup) else { return Ok(()) };
-        if is_opening {
-            match self.houses.get_mut(host) {
-                Some(house) => house.stack_mut().set_room(conn, ROOM),
-                None => self.leaves.stack().set_room(conn, ROOM),
-            }
-        }
-        if carries > 0
-            && let Some((to, there)) = self.ways.end(departed.arrival.conn, departed.arrival.to)
-            && let Some(alive) = self.houses.get_mut(to).and_then(House::alive_mut)
-        {
-            alive.judge.left_client(there, carries, self.now);
-        }
-        self.agenda.plan(departed.at, Event::Arrival(departed.arrival));
         Ok(())
     }
 
