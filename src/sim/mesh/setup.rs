@@ -133,14 +133,16 @@ impl MeshSetup {
         let ways = ways(&mut rng, &joins);
         let has_troubles = rng.below(8) < 5;
         let troubles = if has_troubles { troubles(&mut rng, topology, &ways) } else { Vec::new() };
-        let (talk, talk_every) = talk(&mut rng, has_troubles);
+        let relays = relays(&mut rng, topology, &joins);
+        let leaves = leaves(&mut rng, topology);
+        let (talk, talk_every) = talk(&mut rng, &troubles);
         Self {
             seed,
             topology,
-            relays: relays(&mut rng, topology, &joins),
-            leaves: leaves(&mut rng, topology),
+            limits: limits(&mut rng, most_places(&relays, &leaves)),
+            relays,
+            leaves,
             ways,
-            limits: limits(&mut rng),
             faults: Chances::draw(&mut rng),
             ending: if has_troubles && rng.below(6) == 0 {
                 MeshEnding::InTheMiddle
@@ -236,17 +238,31 @@ fn leaves(rng: &mut Rng, topology: Topology) -> Vec<LeafPart> {
 
 /// How long leaves talk while nothing befalls anybody, and how often. Where nothing ever does, some talk so long that
 /// what they said is forgotten: then it can be said again.
-fn talk(rng: &mut Rng, has_troubles: bool) -> (Duration, Duration) {
+fn talk(rng: &mut Rng, troubles: &[(Duration, Trouble)]) -> (Duration, Duration) {
     let every = Duration::from_millis(200 + rng.below(1_000));
-    let is_long = !has_troubles && rng.below(4) == 0;
+    let is_long = troubles.is_empty() && rng.below(4) == 0;
     if is_long { (Duration::from_secs(30), every * 5) } else { (every * (3 + rng.below(5) as u32), every) }
 }
 
-fn limits(rng: &mut Rng) -> Limits {
+/// Places that a relay needs for everybody, at most: its leaves, those who dial it, and those whom it dials.
+fn most_places(relays: &[RelayPart], leaves: &[LeafPart]) -> usize {
+    let of = |relay: usize| {
+        let joins = relays.iter().flat_map(|part| &part.dials).filter(|dial| dial.to == Some(relay)).count();
+        leaves.iter().filter(|leaf| leaf.relay == relay).count() + joins + relays[relay].dials.len()
+    };
+    (0..relays.len()).map(of).max().unwrap_or(0)
+}
+
+fn limits(rng: &mut Rng, most_places: usize) -> Limits {
     let mut limits = Limits::new(Network::PRIVATE.magic);
     limits.decoder.max_payload = 100_000;
     limits.dedup = Some(Duration::from_secs([10, 10, 60][rng.below(3) as usize]));
     limits.dedup_max = 100_000;
+    // no more than must be: whoever is kept up has a place that nobody else gets, and counts for no address
+    if rng.below(4) == 0 {
+        limits.max_peers = most_places;
+    }
+    limits.max_peers_per_ip = (rng.below(4) == 0).then_some(1);
     limits.drain = Duration::from_millis([0, 500, 5_000][rng.below(3) as usize]);
     limits
 }
