@@ -20,7 +20,7 @@ use peer_relay::kernel::{Family, KernelStack, PortUse, SocketOptions, Wake};
 use peer_relay::protocol::Flood;
 use peer_relay::relay::{Law, Limits, Relay};
 use peer_relay::server::{READ_BYTES, Server};
-use peer_relay::wire::{Command, Decoder, Frame, Header, Network};
+use peer_relay::wire::{Command, Decoder, Frame, Framing, Header, Network};
 
 /// How long anything may take that is sure to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -103,8 +103,9 @@ impl Carrier {
 
 fn start_relay() -> Running {
     let mut stack = KernelStack::new(SocketOptions::default()).expect("a poll");
-    let address =
-        stack.listen((Ipv4Addr::LOCALHOST, 0).into(), Family::Own, PortUse::Alone).expect("a free port");
+    let address = stack
+        .listen((Ipv4Addr::LOCALHOST, 0).into(), Family::Own, PortUse::Alone, Framing::Frames)
+        .expect("a free port");
     let is_over = Arc::new(AtomicBool::new(false));
     let stop = (Arc::clone(&is_over), stack.wake());
     let thread = thread::spawn(move || {

@@ -14,7 +14,7 @@ use criterion::{
 use peer_relay::protocol::{Flood, Token};
 use peer_relay::relay::{Law, Limits, Output, Relay};
 use peer_relay::time::Instant;
-use peer_relay::wire::{Decoder, Frame, Network};
+use peer_relay::wire::{Decoder, Frame, Framing, Network};
 
 const PAYLOAD: usize = 250;
 const FRAMES: usize = 64;
@@ -24,9 +24,14 @@ fn limits() -> Limits {
 }
 
 fn full_room(peers: usize) -> (Relay<Flood>, Vec<Token>) {
+    full_room_of(peers, Framing::Frames)
+}
+
+fn full_room_of(peers: usize, framing: Framing) -> (Relay<Flood>, Vec<Token>) {
     let mut relay = Relay::new(Flood, Law::of::<Flood>(), limits());
     let address = |i: usize| SocketAddr::from((Ipv4Addr::from(0x0a00_0000 + i as u32), 7333));
-    let tokens = (0..peers).map(|i| relay.accepted(Instant::START, address(i)).expect("a place")).collect();
+    let tokens =
+        (0..peers).map(|i| relay.accepted(Instant::START, address(i), framing).expect("a place")).collect();
     relay.events().for_each(drop);
     (relay, tokens)
 }
@@ -172,6 +177,26 @@ fn stalled(criterion: &mut Criterion) {
     }
 }
 
+/// The same number of bytes as frames to a room that speaks frames, and as lines to one that speaks lines.
+fn lines(criterion: &mut Criterion) {
+    let mut line = vec![b'x'; 24 + PAYLOAD];
+    line[23 + PAYLOAD] = b'\n';
+    let (frames, lines) = (frames(FRAMES), line.repeat(FRAMES));
+    assert_eq!(frames.len(), lines.len());
+    let mut group = of_group(criterion, "frames and lines/deliveries");
+    for peers in [100, 1000] {
+        group.throughput(Unit::Deliveries.of((peers - 1) * FRAMES));
+        for (name, framing, wire) in [("frames", Framing::Frames, &frames), ("lines", Framing::Lines, &lines)]
+        {
+            let (mut relay, tokens) = full_room_of(peers, framing);
+            measure(&mut group, peers, name, &mut || {
+                relay.received(Instant::START, tokens[0], wire);
+                everybody_takes_all(&mut relay)
+            });
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Unit {
     Deliveries,
@@ -195,6 +220,6 @@ fn brief() -> Criterion {
 criterion_group! {
     name = benches;
     config = brief();
-    targets = one_sender, chat, stalled
+    targets = one_sender, chat, stalled, lines
 }
 criterion_main!(benches);

@@ -18,7 +18,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use crate::protocol::Token;
 use crate::server::{Readiness, Stack, WRITE_PARTS};
 use crate::time::Instant;
-use crate::wire::Part;
+use crate::wire::{Framing, Part};
 
 /// Connections that may wait to be accepted. With mio's own 128, thousands that come at once wait for the
 /// retransmission of their SYN.
@@ -68,6 +68,7 @@ pub struct Wake(Arc<Waker>);
 #[derive(Debug)]
 struct Listener {
     socket: TcpListener,
+    framing: Framing,
     is_ready: bool,
 }
 
@@ -88,8 +89,14 @@ impl KernelStack {
         })
     }
 
-    /// Listens at an address; with port 0 the kernel picks one. Says where.
-    pub fn listen(&mut self, at: SocketAddr, family: Family, port_use: PortUse) -> io::Result<SocketAddr> {
+    /// Listens at an address, for those who speak so; with port 0 the kernel picks one. Says where.
+    pub fn listen(
+        &mut self,
+        at: SocketAddr,
+        family: Family,
+        port_use: PortUse,
+        framing: Framing,
+    ) -> io::Result<SocketAddr> {
         let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(port_use == PortUse::Shared)?;
@@ -104,7 +111,7 @@ impl KernelStack {
         let token = mio::Token(FIRST_LISTENER - self.listeners.len());
         self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
         let at = socket.local_addr()?;
-        self.listeners.push(Listener { socket, is_ready: false });
+        self.listeners.push(Listener { socket, framing, is_ready: false });
         Ok(at)
     }
 
@@ -190,7 +197,7 @@ impl Stack for KernelStack {
         Instant::START + self.began.elapsed()
     }
 
-    fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+    fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr, Framing)> {
         // in turns, or whoever comes to a later listener waits for a storm on an earlier one to end
         for _ in 0..self.listeners.len() {
             self.last_listener = (self.last_listener + 1) % self.listeners.len();
@@ -202,7 +209,7 @@ impl Stack for KernelStack {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.is_ready = false,
                 accepted => {
                     let (stream, from) = accepted?;
-                    return Ok((stream, unmapped(from)));
+                    return Ok((stream, unmapped(from), listener.framing));
                 }
             }
         }

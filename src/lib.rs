@@ -37,15 +37,15 @@
 //! use peer_relay::protocol::Flood;
 //! use peer_relay::relay::{Law, Limits, Output, Relay};
 //! use peer_relay::time::Instant;
-//! use peer_relay::wire::{Frame, Network};
+//! use peer_relay::wire::{Frame, Framing, Network};
 //!
 //! let magic = Network::PRIVATE.magic;
 //! let mut relay = Relay::new(Flood, Law::of::<Flood>(), Limits::new(magic));
 //! let now = Instant::START;
 //!
 //! // accept: two strangers come in
-//! let alice = relay.accepted(now, "192.0.2.1:5000".parse()?)?;
-//! let bob = relay.accepted(now, "192.0.2.2:5000".parse()?)?;
+//! let alice = relay.accepted(now, "192.0.2.1:5000".parse()?, Framing::Frames)?;
+//! let bob = relay.accepted(now, "192.0.2.2:5000".parse()?, Framing::Frames)?;
 //!
 //! // read: a frame arrives in two pieces; only whole is it anything
 //! let frame = Frame::encode(magic, "tx".parse()?, b"forty-two");

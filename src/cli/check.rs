@@ -8,7 +8,7 @@ use super::units::{OrOff, Size, Span, roughly};
 use crate::kernel::PortUse;
 use crate::protocol::Offence;
 use crate::server::{LOG_ENOUGH_BYTES, READ_BYTES};
-use crate::wire::Header;
+use crate::wire::{Header, lines};
 
 /// Own memory of a connected peer that holds nothing, bytes. 176 among the peers and 4 in their roster, 16 for its
 /// link and about 34 among the addresses are 230; where all of them are written to, read and behind at once there are
@@ -48,18 +48,31 @@ pub fn memory(settings: &Settings) -> String {
     let peers = (limits.max_peers as u64).saturating_mul(per_peer);
     let retained = limits.retained_max_bytes as u64;
     let largest = Header::LEN as u64 + u64::from(limits.decoder.max_payload);
-    // the scratch buffer, and a turn's log: a short one, one more read, and the largest frame in it, up to three
+    // the scratch buffer, and a turn's logs: a short one, one more read, and the largest frame in it, up to three
     // times: in segments, in one piece, and in the chunk of those who could not take it
-    let turn = READ_BYTES as u64 + 3 * (LOG_ENOUGH_BYTES as u64 + READ_BYTES as u64 + largest);
+    let (enough, read) = (LOG_ENOUGH_BYTES as u64, READ_BYTES as u64);
+    let logs = if settings.listen_lines.is_empty() {
+        enough + read + largest
+    } else {
+        // read of lines, every byte may be a frame without a payload; as a line, every byte of one may be `\xNN`
+        let of_lines = enough + lines::longest_line(read + largest);
+        enough + Header::LEN as u64 * read + largest + of_lines
+    };
+    let turn = read + 3 * logs;
     // an operator may allow more than there is
     let bans = (limits.max_bans as u64).saturating_mul(BAN_BYTES);
     let known = if limits.dedup.is_some() { limits.dedup_max as u64 } else { 0 };
     let dedup = known.saturating_mul(DEDUP_BYTES);
-    let fixed = bans.saturating_add(dedup).saturating_add(PROGRAM_BYTES + turn);
+    let dedup_text = if dedup > 0 {
+        format!(" + dedup {known} x {DEDUP_BYTES} B ({})", roughly(dedup))
+    } else {
+        String::new()
+    };
+    let fixed = bans.saturating_add(PROGRAM_BYTES + turn);
     format!(
-        "worst-case memory: {} = peers {} x {per_peer} B ({}) + retained {} + fixed {}; \
+        "worst-case memory: {} = peers {} x {per_peer} B ({}) + retained {}{dedup_text} + fixed {}; \
          the kernel's socket buffers come on top\n",
-        roughly(peers.saturating_add(retained).saturating_add(fixed)),
+        roughly(peers.saturating_add(retained).saturating_add(dedup).saturating_add(fixed)),
         limits.max_peers,
         roughly(peers),
         roughly(retained),
@@ -74,7 +87,8 @@ fn rows(settings: &Settings) -> Vec<(&'static str, String)> {
     let penalty = |offence: &Offence| format!("{offence}={}", settings.law.penalty(*offence));
     let off = |value: Option<String>| value.unwrap_or_else(|| "off".into());
     vec![
-        ("listen", settings.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
+        ("listen", none_if_empty(settings.listen.iter().map(ToString::to_string).collect())),
+        ("listen-lines", none_if_empty(settings.listen_lines.iter().map(ToString::to_string).collect())),
         ("reuse-port", (settings.port_use == PortUse::Shared).to_string()),
         ("recv-buffer", kernels(socket.recv_buffer)),
         ("send-buffer", kernels(socket.send_buffer)),
@@ -82,6 +96,7 @@ fn rows(settings: &Settings) -> Vec<(&'static str, String)> {
         ("magic", network.magic.to_string()),
         ("protocol", "flood".into()),
         ("max-payload", size_text(limits.decoder.max_payload.into())),
+        ("max-line", size_text(limits.max_line as u64)),
         ("max-skip", size_text(limits.decoder.max_skip)),
         ("connect", none_if_empty(settings.connect.iter().map(ToString::to_string).collect())),
         ("dedup", OrOff(limits.dedup.map(Span)).to_string()),

@@ -29,6 +29,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR", env = "PEER_RELAY_LISTEN", value_delimiter = ',', help_heading = LISTENING)]
     pub listen: Vec<ListenAddress>,
 
+    /// Where to listen for peers whose messages are lines, as with nc; can be given several times. They are in the
+    /// same room: a line is a frame called msg to others. Needs a port; --listen stays as it is [default: none]
+    #[arg(long, value_name = "ADDR", env = "PEER_RELAY_LISTEN_LINES", value_delimiter = ',', help_heading = LISTENING)]
+    pub listen_lines: Vec<ListenAddress>,
+
     /// Share the ports with other relays of this user that are given the same: whoever comes, comes to one of
     /// them. --connect is what makes them one room
     #[arg(long, env = "PEER_RELAY_REUSE_PORT", value_parser = true_or_false, help_heading = LISTENING)]
@@ -53,6 +58,10 @@ pub struct ServeArgs {
     /// Largest payload of a frame, bytes, checked at its header
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_PAYLOAD", default_value = "4000000", help_heading = NETWORK)]
     pub max_payload: Size,
+
+    /// Longest line, bytes, its end not counted; no more than --max-payload [default: 64k, or --max-payload]
+    #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_LINE", help_heading = NETWORK)]
+    pub max_line: Option<Size>,
 
     /// Bytes the sliding window may pass over between two valid frames
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_SKIP", default_value = "23", help_heading = NETWORK)]
@@ -89,7 +98,7 @@ pub struct ServeArgs {
     pub queue_soft_time: Span,
 
     /// Bytes a peer's write queue may pin at all; a reader slower than that is disconnected, not banned
-    /// [default: 8MiB, or two largest frames]
+    /// [default: 8MiB, or two largest messages]
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_QUEUE_HARD", help_heading = PEERS)]
     pub queue_hard: Option<Size>,
 
@@ -119,15 +128,15 @@ pub struct ServeArgs {
     #[arg(long, value_name = "OFFENCE=PENALTY", env = "PEER_RELAY_PENALTY", value_delimiter = ',', help_heading = LAW)]
     pub penalty: Vec<PenaltyRule>,
 
-    /// Frames a second and peer, or off; with a burst of one second's worth. More is the offence flood
+    /// Messages a second and peer, or off; with a burst of one second's worth. More is the offence flood
     #[arg(long, value_name = "N", env = "PEER_RELAY_RATE_MESSAGES", default_value = "off", help_heading = LAW)]
     pub rate_messages: OrOff<u64>,
 
-    /// Bytes of frames a second and peer, or off; the burst is at least one largest frame
+    /// Bytes of messages a second and peer, or off; the burst is at least one largest frame
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_RATE_BYTES", default_value = "off", help_heading = LAW)]
     pub rate_bytes: OrOff<Size>,
 
-    /// From a frame's first byte to its last; whoever takes longer is disconnected
+    /// From the first byte of a frame or line to its last; whoever takes longer is disconnected
     #[arg(long, value_name = "DURATION", env = "PEER_RELAY_FRAME_TIMEOUT", default_value = "60s", help_heading = TIME)]
     pub frame_timeout: Span,
 

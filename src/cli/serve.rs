@@ -1,9 +1,10 @@
 //! `serve`: sets the relay up, turns it, and looks after what is not the relay's own: log, ban file,
 //! signals. Knows no rule.
 
+use std::fmt;
 use std::io;
 use std::io::IsTerminal;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::ArgMatches;
@@ -22,7 +23,7 @@ use crate::protocol::{Flood, Offence, Penalty};
 use crate::relay::{AddressKey, Ban, Relay, Stats};
 use crate::server::{LINGER, Server};
 use crate::time::Instant;
-use crate::wire::{Command, Frame, Magic, checksum};
+use crate::wire::{Command, Frame, Framing, Magic, checksum};
 
 /// Runs the relay until a signal ends it.
 pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result<(), Failure> {
@@ -42,10 +43,10 @@ pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result
     for &(address, ban) in &loaded {
         relay.restore_ban(Instant::START, address, ban);
     }
-    let addresses = listen(&mut stack, &settings)?;
+    let listening = listen(&mut stack, &settings)?;
     let stop = signals::install(stack.wake())?;
     logging::start(settings.log_level)?;
-    introduce(&settings, &addresses, relay.bans().len());
+    introduce(&settings, &listening, relay.bans().len());
     let neighbours = Neighbours::new(stack.wake(), settings.network.port);
     let mut house = House::new(&settings, calendar, stop, neighbours, &relay, loaded.len())?;
     let mut server = Server::new(stack, relay);
@@ -191,27 +192,52 @@ fn load_bans(settings: &Settings, calendar: &Calendar) -> Result<Vec<(AddressKey
     settings.ban_file.as_ref().map_or(Ok(Vec::new()), |path| ban_file::load(path, calendar))
 }
 
-/// Opens every listener. Says where they are, with what is to be known of each.
-fn listen(stack: &mut KernelStack, settings: &Settings) -> Result<Vec<(SocketAddr, &'static str)>, Failure> {
-    let addresses = &settings.listen;
-    let opened = addresses.iter().map(|&at| {
-        let family = family(at, addresses);
-        let opened =
-            stack.listen(at, family, settings.port_use).map_err(|error| cannot_listen(at, &error))?;
-        let note = match (at.is_ipv6() && at.ip().is_unspecified(), family) {
-            (true, Family::Both) => " (dual-stack: IPv6 and IPv4)",
-            (true, Family::Own) => " (IPv6 only)",
-            (false, _) => "",
+/// Where it is listened, and what is spoken there.
+struct Listening {
+    at: SocketAddr,
+    framing: Framing,
+    /// Which addresses an IPv6 wildcard takes.
+    families: Option<&'static str>,
+}
+
+/// Opens every listener: those for frames first.
+fn listen(stack: &mut KernelStack, settings: &Settings) -> Result<Vec<Listening>, Failure> {
+    let Settings { listen, listen_lines, .. } = settings;
+    let all = [listen.as_slice(), listen_lines].concat();
+    let mut open = |at: SocketAddr, framing: Framing, option: &str| {
+        let family = family(at, &all);
+        let families = match family {
+            _ if !(at.is_ipv6() && at.ip().is_unspecified()) => None,
+            Family::Both => Some("dual-stack: IPv6 and IPv4"),
+            Family::Own => Some("IPv6 only"),
         };
-        Ok((opened, note))
-    });
-    opened.collect()
+        let at = stack
+            .listen(at, family, settings.port_use, framing)
+            .map_err(|error| cannot_listen(option, at, &error))?;
+        Ok(Listening { at, framing, families })
+    };
+    let mut opened = Vec::new();
+    for &at in listen {
+        opened.push(open(at, Framing::Frames, "--listen")?);
+    }
+    for &at in listen_lines {
+        opened.push(open(at, Framing::Lines, "--listen-lines")?);
+    }
+    Ok(opened)
+}
+
+impl fmt::Display for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = (self.framing == Framing::Lines).then_some("lines");
+        let notes: Vec<&str> = lines.into_iter().chain(self.families).collect();
+        if notes.is_empty() { self.at.fmt(f) } else { write!(f, "{} ({})", self.at, notes.join(", ")) }
+    }
 }
 
 /// What an operator wants to know first.
-fn introduce(settings: &Settings, listening: &[(SocketAddr, &'static str)], bans: usize) {
-    for (at, note) in listening {
-        logging::out(format!("listening on {at}{note}"));
+fn introduce(settings: &Settings, listening: &[Listening], bans: usize) {
+    for listener in listening {
+        logging::out(format!("listening on {listener}"));
     }
     let Settings { network, limits, .. } = settings;
     let (version, backend) = (version(), checksum::backend());
@@ -247,7 +273,10 @@ fn introduce(settings: &Settings, listening: &[(SocketAddr, &'static str)], bans
     }
     tell_how_open(settings, listening);
     if io::stderr().is_terminal() {
-        log::info!("a ping, and its pong: {}", ping_command(network.magic, listening[0].0));
+        log::info!("a ping, and its pong: {}", ping_command(network.magic, listening[0].at));
+        if let Some(lines) = listening.iter().find(|listener| listener.framing == Framing::Lines) {
+            log::info!("a line is a message: nc {} {}", near(lines.at), lines.at.port());
+        }
         log::info!("Ctrl-C stops in order, twice at once");
     }
 }
@@ -256,8 +285,12 @@ fn introduce(settings: &Settings, listening: &[(SocketAddr, &'static str)], bans
 fn ping_command(magic: Magic, at: SocketAddr) -> String {
     let ping = Frame::encode(magic, Command::PING, &[]);
     let octal: String = ping.as_bytes().iter().map(|byte| format!("\\{byte:03o}")).collect();
-    let host = if at.ip().is_unspecified() { "127.0.0.1".into() } else { at.ip().to_string() };
-    format!("printf '{octal}' | nc -q 1 {host} {} | od -c", at.port())
+    format!("printf '{octal}' | nc -q 1 {} {} | od -c", near(at), at.port())
+}
+
+/// Where this host reaches a listener.
+fn near(at: SocketAddr) -> IpAddr {
+    if at.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { at.ip() }
 }
 
 fn law_text(settings: &Settings) -> String {
@@ -281,11 +314,11 @@ fn law_text(settings: &Settings) -> String {
 }
 
 /// Closed to the network, or open to it without a limit: both are worth a word.
-fn tell_how_open(settings: &Settings, listening: &[(SocketAddr, &'static str)]) {
-    let is_local = listening.iter().all(|(at, _)| at.ip().to_canonical().is_loopback());
+fn tell_how_open(settings: &Settings, listening: &[Listening]) {
+    let is_local = listening.iter().all(|listener| listener.at.ip().to_canonical().is_loopback());
     let limits = &settings.limits;
     if is_local {
-        let port = listening[0].0.port();
+        let port = listening[0].at.port();
         log::info!("only this host can connect; --listen 0.0.0.0:{port} opens it to the network");
     } else if limits.rate_messages.is_none() && limits.rate_bytes.is_none() {
         log::warn!("open to the network without a rate limit; --rate-messages and --rate-bytes set one");

@@ -9,15 +9,16 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::Failure;
+use super::listening;
 use super::options::ServeArgs;
 use super::target::Target;
-use super::units::{Count, ListenAddress, Size, Span};
+use super::units::{Count, Size, Span};
 use crate::kernel::{PortUse, SocketOptions};
 use crate::protocol::Flood;
 use crate::relay::{Law, Limits};
 use crate::wire::decoder::DecoderLimits;
 use crate::wire::frame::MAX_PAYLOAD;
-use crate::wire::{Header, Magic, Network};
+use crate::wire::{Header, Magic, Network, lines};
 
 /// How long a frame is known when there are other relays: long after it has gone round, however long the ways.
 const DEDUP: Duration = Duration::from_secs(60);
@@ -27,7 +28,9 @@ const CONNECT_MOST: usize = 256;
 const OWN_DESCRIPTORS: u64 = 64;
 /// Places by default, where descriptors allow more.
 const MAX_PEERS: usize = 65_536;
-/// Hard limit of a write queue by default, bytes; more when two largest frames are.
+/// Longest line by default, bytes.
+const MAX_LINE: usize = 64_000;
+/// Hard limit of a write queue by default, bytes; more when two largest messages are.
 const QUEUE_HARD: u64 = 8 << 20;
 /// Largest socket buffer that may be asked for, bytes.
 const MAX_BUFFER: u64 = 1 << 30;
@@ -41,6 +44,8 @@ const KEEPALIVE_MAX: u64 = 32_767;
 pub struct Settings {
     /// At least one.
     pub listen: Vec<SocketAddr>,
+    /// For peers whose messages are lines.
+    pub listen_lines: Vec<SocketAddr>,
     /// How their ports are used.
     pub port_use: PortUse,
     /// Who is to be there for ever.
@@ -71,8 +76,10 @@ impl ServeArgs {
         let network = self.network.settle();
         self.check_protocol(network)?;
         let mut warnings = Vec::new();
+        let listen = listening::for_frames(&self.listen, network.port)?;
         Ok(Settings {
-            listen: self.listen_at(network.port)?,
+            listen_lines: listening::for_lines(&self.listen_lines, &listen)?,
+            listen,
             port_use: if self.reuse_port { PortUse::Shared } else { PortUse::Alone },
             connect: self.connect_to(network.port)?,
             network,
@@ -94,21 +101,6 @@ impl ServeArgs {
             )));
         }
         Ok(())
-    }
-
-    fn listen_at(&self, port: u16) -> Result<Vec<SocketAddr>, Failure> {
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in &self.listen {
-            let at = address.or_port(port);
-            if at.port() != 0 && addresses.contains(&at) {
-                return Err(Failure::usage(format!("--listen {at}: is given twice")));
-            }
-            addresses.push(at);
-        }
-        if addresses.is_empty() {
-            addresses.push(ListenAddress::LOOPBACK.or_port(port));
-        }
-        Ok(addresses)
     }
 
     fn connect_to(&self, port: u16) -> Result<Vec<Target>, Failure> {
@@ -151,9 +143,9 @@ impl ServeArgs {
     }
 
     fn limits(&self, magic: Magic, descriptors: u64, warnings: &mut Vec<String>) -> Result<Limits, Failure> {
-        let max_payload = at_most("--max-payload", self.max_payload, MAX_PAYLOAD.into())?;
-        let largest = Header::LEN as u64 + max_payload;
-        let queue_hard = self.queue_hard(2 * largest)?;
+        let max_payload = self.max_payload()?;
+        let (largest, name) = self.largest_message(max_payload);
+        let queue_hard = self.queue_hard(2 * largest, name)?;
         let queue_soft = self.queue_soft.map_or(queue_hard / 2, |size| size.0);
         if queue_soft > queue_hard {
             let given = Size(queue_soft);
@@ -166,7 +158,7 @@ impl ServeArgs {
         if self.retained_max.0 < retained_least {
             let given = self.retained_max;
             return Err(Failure::usage(format!(
-                "--retained-max {given}: must hold a largest frame, at least {retained_least}, or --max-payload be smaller"
+                "--retained-max {given}: must hold a largest {name}, at least {retained_least}, or --max-payload be smaller"
             )));
         }
         let max_peers = self.max_peers(descriptors, warnings);
@@ -177,6 +169,7 @@ impl ServeArgs {
                 max_payload: max_payload as u32, // at most MAX_PAYLOAD
                 max_skip: self.max_skip.0,
             },
+            max_line: self.max_line(max_payload)?,
             max_peers,
             max_peers_per_ip: self.max_peers_per_ip.0.map(to_usize),
             ban_time: not_zero(
@@ -200,6 +193,38 @@ impl ServeArgs {
         })
     }
 
+    fn max_payload(&self) -> Result<u64, Failure> {
+        let max_payload = at_most("--max-payload", self.max_payload, MAX_PAYLOAD.into())?;
+        if !self.listen_lines.is_empty() && max_payload > lines::MAX_PAYLOAD.into() {
+            let (given, most) = (self.max_payload, Size(lines::MAX_PAYLOAD.into()));
+            return Err(Failure::usage(format!(
+                "--max-payload {given}: at most {most} with --listen-lines, where it may be sent as a line, spelt out"
+            )));
+        }
+        Ok(max_payload)
+    }
+
+    fn max_line(&self, max_payload: u64) -> Result<usize, Failure> {
+        match self.max_line {
+            None => Ok(to_usize(max_payload).min(MAX_LINE)),
+            Some(Size(0)) => Err(Failure::usage("--max-line 0: need at least one byte".into())),
+            Some(size) if size.0 > max_payload => Err(Failure::usage(format!(
+                "--max-line {size}: at most --max-payload, {}: a line is a frame's payload to others",
+                Size(max_payload)
+            ))),
+            Some(size) => Ok(to_usize(size.0)),
+        }
+    }
+
+    /// The most bytes of one message that a peer may be sent, and as what.
+    fn largest_message(&self, max_payload: u64) -> (u64, &'static str) {
+        let frame = Header::LEN as u64 + max_payload;
+        match self.listen_lines.is_empty() {
+            true => (frame, "frame"),
+            false => (frame.max(lines::longest_line(max_payload)), "line"),
+        }
+    }
+
     fn max_peers(&self, descriptors: u64, warnings: &mut Vec<String>) -> usize {
         let possible = to_usize(descriptors.saturating_sub(OWN_DESCRIPTORS)).max(1);
         match self.max_peers {
@@ -214,11 +239,11 @@ impl ServeArgs {
         }
     }
 
-    fn queue_hard(&self, two_frames: u64) -> Result<u64, Failure> {
+    fn queue_hard(&self, two: u64, name: &str) -> Result<u64, Failure> {
         match self.queue_hard {
-            None => Ok(QUEUE_HARD.max(two_frames)),
-            Some(size) if size.0 < two_frames => Err(Failure::usage(format!(
-                "--queue-hard {size}: must hold two largest frames, at least {two_frames}"
+            None => Ok(QUEUE_HARD.max(two)),
+            Some(size) if size.0 < two => Err(Failure::usage(format!(
+                "--queue-hard {size}: must hold two largest {name}s, at least {two}"
             ))),
             Some(size) => Ok(size.0),
         }

@@ -174,6 +174,11 @@ impl ListenAddress {
         self.at
     }
 
+    /// With the port given, if one was.
+    pub fn with_port(self) -> Option<SocketAddr> {
+        self.has_port.then_some(self.at)
+    }
+
     const fn without_port(ip: IpAddr) -> Self {
         Self { at: SocketAddr::new(ip, 0), has_port: false }
     }

@@ -84,15 +84,6 @@ pub(super) enum Due {
     Nothing,
 }
 
-/// What became of an attempt or of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
-    /// How long until it is tried again; `None` when there is another address to try at once.
-    pub retry_in: Option<Duration>,
-    /// It has not been told since the last connection.
-    pub is_news: bool,
-}
-
 impl Dials {
     /// From now on one more is kept up.
     pub fn add(&mut self, now: Instant, addresses: Vec<SocketAddr>, seed: u64) -> DialId {
@@ -208,15 +199,19 @@ impl Dial {
         }
     }
 
-    /// An attempt has failed: the next address at once, and after the last one a while.
-    pub fn failed(&mut self, now: Instant) -> Failure {
+    /// An attempt has failed: the next address at once (`None`), and after the last one in a while.
+    pub fn failed(&mut self, now: Instant) -> Option<Duration> {
         self.next += 1;
         if self.next < self.addresses.len() {
             self.state = State::Waiting { until: now };
-            return Failure { retry_in: None, is_news: false };
+            return None;
         }
-        let is_news = !std::mem::replace(&mut self.is_told, true);
-        Failure { retry_in: Some(self.wait(now)), is_news }
+        Some(self.wait(now))
+    }
+
+    /// Whether it is still to be told that it is not there. It is asked only to be told.
+    pub fn is_news(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_told, true)
     }
 
     /// A connection that was there is gone. How long until it is tried again; `None` when it is not.
@@ -266,7 +261,7 @@ mod tests {
         let fails = |_| {
             let now = dial.deadline().unwrap();
             assert!(matches!(dial.ring(now), Due::Dial(_)));
-            dial.failed(now).retry_in.unwrap()
+            dial.failed(now).unwrap()
         };
         (0..times).map(fails).collect()
     }
@@ -297,7 +292,7 @@ mod tests {
         for (nth, to) in addresses(3).into_iter().enumerate() {
             assert_eq!(dial.ring(at(0)), Due::Dial(to));
             assert_eq!(dial.dialing_at(), Some(to));
-            assert_eq!(dial.failed(at(0)).retry_in.is_some(), nth == 2);
+            assert_eq!(dial.failed(at(0)).is_some(), nth == 2);
         }
         let again = dial.deadline().unwrap();
         assert_eq!(dial.ring(again), Due::Dial(addresses(1)[0]), "from the first on");
@@ -310,7 +305,8 @@ mod tests {
             let dial = dials.get_mut(DialId(0));
             let now = dial.deadline().unwrap();
             dial.ring(now);
-            assert_eq!(dial.failed(now).is_news, is_news);
+            dial.failed(now);
+            assert_eq!(dial.is_news(), is_news);
         }
         dials.note_up(at(20_000), DialId(0), Token(3));
         assert_eq!((dials.take(Token(3)), dials.take(Token(3))), (Some(DialId(0)), None));
@@ -318,7 +314,8 @@ mod tests {
         dial.lost(at(21_000));
         let now = dial.deadline().unwrap();
         dial.ring(now);
-        assert!(dial.failed(now).is_news);
+        dial.failed(now);
+        assert!(dial.is_news());
     }
 
     #[test]
@@ -347,7 +344,7 @@ mod tests {
         let mut dials = one(Vec::new());
         let dial = dials.get_mut(DialId(0));
         assert_eq!(dial.ring(at(0)), Due::Nowhere);
-        assert!(dial.failed(at(0)).retry_in.is_some());
+        assert!(dial.failed(at(0)).is_some());
         assert_eq!(dial.ring(at(1)), Due::Nothing);
         dial.set_addresses(at(2), addresses(1));
         assert_eq!((dial.deadline(), dial.ring(at(2))), (Some(at(2)), Due::Dial(addresses(1)[0])));

@@ -30,7 +30,8 @@ impl Room {
     /// A peer is heard no more, and gets no more than it is due now.
     pub fn begin_ending(&mut self, token: Token, reason: Reason) {
         let until = self.now + self.limits.drain.max(TICK);
-        let end = self.log.mark();
+        let framing = self.framing(token);
+        let end = self.audiences.of_mut(framing).log.mark();
         let peer = self.peer(token);
         if !peer.is_open() {
             return;
@@ -87,7 +88,7 @@ impl Room {
     pub fn shut_down(&mut self) {
         self.is_shutting_down = true;
         self.stop_dialing();
-        for token in self.roster.clone() {
+        for token in self.audiences.everybody().collect::<Vec<_>>() {
             self.begin_ending(token, Reason::Shutdown);
         }
     }
@@ -130,9 +131,9 @@ impl Room {
         if self.retained <= max {
             return;
         }
-        let holds = |&token: &Token| (self.peers[token.index()].holds(), token);
+        let holds = |token: Token| (self.peers[token.index()].holds(), token);
         let mut holders: Vec<(usize, Token)> =
-            self.roster.iter().map(holds).filter(|&(held, _)| held > 0).collect();
+            self.audiences.everybody().map(holds).filter(|&(held, _)| held > 0).collect();
         holders.sort_unstable();
         while self.retained > max / 8 * 7
             && let Some((_, token)) = holders.pop()

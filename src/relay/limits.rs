@@ -13,6 +13,8 @@ use crate::wire::{Header, Magic};
 pub struct Limits {
     /// What a peer's decoder accepts: magic, payload, sliding window.
     pub decoder: DecoderLimits,
+    /// Bytes a line may have, its end not counted; no more than a payload may.
+    pub max_line: usize,
     /// Connections at once.
     pub max_peers: usize,
     /// Connections at once from one IPv4 address or IPv6 /64.
@@ -23,7 +25,7 @@ pub struct Limits {
     pub max_bans: usize,
     /// Addresses that are disconnected but never shut out.
     pub never_ban: Vec<IpNet>,
-    /// From a frame's first byte, or the first byte skipped before it, to its last.
+    /// From the first byte of a frame or a line, or the first byte skipped before a frame, to its last.
     pub frame_timeout: Duration,
     /// Silence after which a peer is disconnected.
     pub idle_timeout: Option<Duration>,
@@ -36,9 +38,9 @@ pub struct Limits {
     /// Bytes all strangers together make us hold: unfinished frames, replies, queued chunks, each once and
     /// by allocated size.
     pub retained_max_bytes: usize,
-    /// Complete frames a second and peer.
+    /// Complete frames, or lines, a second and peer.
     pub rate_messages: Option<NonZeroU64>,
-    /// Bytes of complete frames a second and peer.
+    /// Bytes of complete frames, or of lines with one for the end of each, a second and peer.
     pub rate_bytes: Option<NonZeroU64>,
     /// How long a frame is not relayed again whose command and payload are the same; else every one is.
     pub dedup: Option<Duration>,
@@ -54,6 +56,7 @@ impl Limits {
     pub fn new(magic: Magic) -> Self {
         Self {
             decoder: DecoderLimits { magic, max_payload: 4_000_000, max_skip: Header::LEN as u64 - 1 },
+            max_line: 64_000,
             max_peers: 65_536,
             max_peers_per_ip: None,
             ban_time: Duration::from_secs(600),

@@ -6,13 +6,16 @@
 //! there on each peer is due the log without its own part.
 
 mod address;
+mod audience;
 mod ban_list;
 mod dedup;
 mod dials;
 mod ending;
 mod events;
+mod intake;
 mod judging;
 mod limits;
+mod lines;
 mod misbehavior;
 mod neighbours;
 mod peer;
@@ -36,7 +39,8 @@ pub use stats::{Stats, Traffic, Undelivered};
 
 use crate::protocol::{Offence, Protocol, Token};
 use crate::time::Instant;
-use crate::wire::{Frame, Part};
+use crate::wire::{Frame, Framing, Part};
+use lines::Decoded;
 use room::Room;
 
 /// Everybody connected, and what a protocol makes of them.
@@ -61,7 +65,7 @@ pub enum Output {
     GiveUp(DialId),
 }
 
-/// What a peer's next bytes belong to. A frame comes to the log when it is whole.
+/// What a peer's next bytes belong to. A frame, or a line, comes to the log when it is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arriving {
     /// A frame that will lie in the log with others.
@@ -71,7 +75,7 @@ pub enum Arriving {
     },
     /// One so long that it will be a chunk of its own.
     Long {
-        /// Bytes of it that are still to come.
+        /// Bytes of it that are still to come; of a line, whose end is not known, at most.
         lacks: usize,
     },
 }
@@ -87,10 +91,18 @@ impl<P: Protocol> Relay<P> {
 
     // Inputs: what happened. `now` never goes back.
 
-    /// A connection has come: the door in for whoever comes. Comes last in a turn.
-    pub fn accepted(&mut self, now: Instant, address: SocketAddr) -> Result<Token, Refusal> {
+    /// A connection has come, which speaks so: the door in for whoever comes. Comes last in a turn.
+    ///
+    /// # Panics
+    /// If it speaks lines, and larger payloads are allowed than [`MAX_PAYLOAD`](crate::wire::lines::MAX_PAYLOAD) there.
+    pub fn accepted(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        framing: Framing,
+    ) -> Result<Token, Refusal> {
         self.room.set_now(now);
-        self.room.admit(address)
+        self.room.admit(address, framing)
     }
 
     /// Somebody is to be there for ever: dialled from the next turn on, and again whenever the connection ends. It is
@@ -122,19 +134,20 @@ impl<P: Protocol> Relay<P> {
     pub fn received(&mut self, now: Instant, from: Token, bytes: &[u8]) {
         self.room.set_now(now);
         self.room.begin_read(from, bytes);
-        let mut input = bytes;
-        while let Some(decoded) = self.room.decode(from, &mut input) {
-            match decoded {
-                Ok(frame) => self.frame(from, frame),
-                Err(error) => self.room.misframed(from, &error),
-            }
+        match self.room.framing(from) {
+            Framing::Frames => self.received_frames(from, bytes),
+            Framing::Lines => self.received_lines(from, bytes),
         }
         self.room.end_read(from);
     }
 
-    /// A peer will send no more. What it sent whole is relayed, an unfinished frame is dropped.
+    /// A peer will send no more. What it sent whole is relayed, an unfinished frame is dropped; a last line is whole
+    /// without its newline.
     pub fn ended(&mut self, now: Instant, from: Token) {
         self.room.set_now(now);
+        if let Some(last) = self.room.last_line(from) {
+            self.line(from, last);
+        }
         self.room.begin_ending(from, Reason::Eof);
     }
 
@@ -189,7 +202,7 @@ impl<P: Protocol> Relay<P> {
     }
 
     /// What a peer is still to be sent, in order: queued before this turn, its replies of this turn, the
-    /// turn's log without its own part.
+    /// turn's log in its framing, without its own part.
     pub fn unsent(&self, to: Token) -> impl Iterator<Item = Part<'_>> {
         self.room.unsent(to)
     }
@@ -214,7 +227,7 @@ impl<P: Protocol> Relay<P> {
         self.room.next_deadline()
     }
 
-    /// Bytes in the log of the turn.
+    /// Bytes in the log of the turn: the longer one, where frames and lines both have one.
     pub fn log_len(&self) -> usize {
         self.room.log_len()
     }
@@ -249,10 +262,40 @@ impl<P: Protocol> Relay<P> {
         self.room.events()
     }
 
-    fn frame(&mut self, from: Token, frame: Frame<'_>) {
-        if !self.room.count_frame(from, &frame) {
-            return;
+    fn received_frames(&mut self, from: Token, mut bytes: &[u8]) {
+        while let Some(decoded) = self.room.decode(from, &mut bytes) {
+            match decoded {
+                Ok(frame) => self.frame(from, frame),
+                Err(error) => self.room.misframed(from, &error),
+            }
         }
+    }
+
+    fn received_lines(&mut self, from: Token, mut bytes: &[u8]) {
+        while let Some(decoded) = self.room.decode_line(from, &mut bytes) {
+            self.line(from, decoded);
+        }
+    }
+
+    fn frame(&mut self, from: Token, frame: Frame<'_>) {
+        if self.room.count_message(from, frame.as_bytes().len()) {
+            self.heard(from, frame);
+        }
+    }
+
+    fn line(&mut self, from: Token, decoded: Decoded<'_>) {
+        match decoded {
+            Ok(line) => {
+                if let Some(frame) = self.room.frame_of_line(from, &line) {
+                    self.heard(from, frame);
+                }
+            }
+            Err(error) => self.room.line_too_long(from, &error),
+        }
+    }
+
+    /// A frame within its sender's rate, whatever it came as.
+    fn heard(&mut self, from: Token, frame: Frame<'_>) {
         if let Err(breach) = self.protocol.received(&mut self.room, from, frame) {
             self.room.offended(from, Offence::Protocol, breach);
         }

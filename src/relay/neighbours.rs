@@ -12,6 +12,7 @@ use super::events::{Event, Kind, Who};
 use super::reason::Reason;
 use super::room::Room;
 use crate::protocol::Token;
+use crate::wire::Framing;
 
 impl Room {
     /// One more is kept up, from the next turn on.
@@ -33,7 +34,7 @@ impl Room {
 
     /// A connection has come about.
     pub fn dialed(&mut self, id: DialId, at: SocketAddr) -> Token {
-        let (token, who) = self.place(at);
+        let (token, who) = self.place(at, Framing::Frames);
         self.dials.note_up(self.now, id, token);
         self.deadlines.cancel(Sleeper::Dial(id), &mut self.dials.get_mut(id).wake);
         self.stats.dialed += 1;
@@ -81,12 +82,13 @@ impl Room {
 
     /// Told once: whoever is away for a day is not news every half a minute.
     fn dial_failed(&mut self, id: DialId, at: Option<SocketAddr>, why: io::ErrorKind) {
-        let failure = self.dials.get_mut(id).failed(self.now);
-        if failure.retry_in.is_some() {
+        if self.dials.get_mut(id).failed(self.now).is_some() {
             self.dials.wants_resolving(id);
-        }
-        if let Some(at) = at.filter(|_| failure.is_news) {
-            self.events.push(self.now, Kind::Dial, || Event::Undialed { dial: id, at, why });
+            if let Some(at) = at
+                && self.dials.get_mut(id).is_news()
+            {
+                self.events.push(self.now, Kind::Dial, || Event::Undialed { dial: id, at, why });
+            }
         }
         self.schedule_dial(id);
     }

@@ -6,6 +6,7 @@ use arrayvec::ArrayVec;
 
 use super::address::Origin;
 use super::events::Who;
+use super::intake::Intake;
 use super::limits::{Limits, REPLIES_WAITING_MAX};
 use super::rates::Rates;
 use super::reason::Reason;
@@ -14,7 +15,7 @@ use crate::deadlines::Wake;
 use crate::protocol::{PeerId, Penalty};
 use crate::time::Instant;
 use crate::wire::opener::{self, Guess};
-use crate::wire::{Magic, Opener, Scanner, WriteQueue};
+use crate::wire::{Framing, Magic, Opener, WriteQueue};
 
 /// A connection as the rules see it. Most of them are idle, and there are many: what few have is kept aside.
 ///
@@ -27,7 +28,7 @@ pub(super) struct Peer {
     pub outgoing: Traffic,
     pub incoming: Traffic,
     pub last_received: Instant,
-    pub scanner: Scanner,
+    pub intake: Intake,
     pub rates: Option<Box<Rates>>,
     /// Its own memory as last counted among what is retained.
     pub counted: usize,
@@ -36,7 +37,7 @@ pub(super) struct Peer {
     pub accepted: Instant,
     pub id: PeerId,
     origin: Origin,
-    /// Where it stands in the roster.
+    /// Where it stands in the roster of its framing.
     pub place: u32,
     opening: Opening,
     /// Why it is not read until a `Read` says so.
@@ -45,11 +46,18 @@ pub(super) struct Peer {
     pub was_paused: bool,
 }
 
+/// A place in the roster of a framing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub framing: Framing,
+    pub nth: u32,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// It is heard, and everything is queued for it.
     Open {
-        /// When the first byte of the unfinished frame came.
+        /// When the first byte of the unfinished frame or line came.
         frame_since: Option<Instant>,
     },
     /// It is not heard and nothing new is queued; it may take what is queued until then.
@@ -103,14 +111,14 @@ pub(super) enum Alarm {
 }
 
 impl Peer {
-    pub fn new(now: Instant, who: Who, place: u32, limits: &Limits, over_rate: Penalty) -> Self {
+    pub fn new(now: Instant, who: Who, at: Place, limits: &Limits, over_rate: Penalty) -> Self {
         Self {
             state: State::Open { frame_since: None },
             queue: WriteQueue::default(),
             outgoing: Traffic::default(),
             incoming: Traffic::default(),
             last_received: now,
-            scanner: Scanner::default(),
+            intake: Intake::of(at.framing),
             rates: Rates::new(now, limits, over_rate),
             counted: 0,
             wake: Wake::default(),
@@ -118,7 +126,7 @@ impl Peer {
             accepted: now,
             id: who.peer,
             origin: who.address.into(),
-            place,
+            place: at.nth,
             opening: Opening::Undecided,
             stop: None,
             was_paused: false,
@@ -131,6 +139,10 @@ impl Peer {
 
     pub fn ip(&self) -> IpAddr {
         self.who().address.ip()
+    }
+
+    pub fn framing(&self) -> Framing {
+        self.intake.framing()
     }
 
     pub fn is_open(&self) -> bool {
@@ -152,7 +164,7 @@ impl Peer {
     /// Memory that only this peer makes us hold, bytes.
     pub fn memory(&self) -> usize {
         let aside = self.rarities.as_ref().map_or(0, |_| size_of::<Rarities>());
-        self.scanner.memory() + self.queue.memory() + aside
+        self.intake.memory() + self.queue.memory() + aside
     }
 
     /// Memory that cutting this peer off could free, bytes: its own, and the chunks it pins with others.
@@ -189,7 +201,10 @@ impl Peer {
         }
         let mut first = self.rarities.as_ref().map(|rare| rare.first.clone()).unwrap_or_default();
         first.extend(bytes.iter().copied().take(first.remaining_capacity()));
-        let guess = opener::guess(&first, ours);
+        let guess = match self.framing() {
+            Framing::Frames => opener::guess(&first, ours),
+            Framing::Lines => opener::guess_among_lines(&first, ours),
+        };
         if guess == Guess::Undecided {
             self.rarities.get_or_insert_default().first = first;
             return None;
@@ -225,23 +240,23 @@ impl Peer {
         self.forget(|rare| rare.over_soft_since = None);
     }
 
-    /// It is heard no more: forgets the unfinished frame, and what matters only as long as it is heard.
+    /// It is heard no more: forgets the unfinished frame or line, and what matters only as long as it is heard.
     pub fn abandon(&mut self) {
-        self.scanner.abandon();
+        self.intake.abandon();
         self.rarities = None;
     }
 
-    /// A frame has passed to its last byte: what comes now is another.
+    /// A frame or line has passed to its last byte: what comes now is another.
     pub fn note_passed(&mut self) {
         if let State::Open { frame_since } = &mut self.state {
             *frame_since = None;
         }
     }
 
-    /// Bytes have been decoded at `now`: when did the frame now arriving begin?
+    /// Bytes have been decoded at `now`: when did the one now arriving begin?
     pub fn note_unfinished(&mut self, now: Instant) {
         if let State::Open { frame_since } = &mut self.state {
-            *frame_since = self.scanner.is_unfinished().then(|| frame_since.unwrap_or(now));
+            *frame_since = self.intake.is_unfinished().then(|| frame_since.unwrap_or(now));
         }
     }
 
@@ -297,7 +312,9 @@ impl Peer {
     }
 
     fn allowed_by_rate(&self) -> usize {
-        self.rates.as_ref().map_or(usize::MAX, |rates| rates.read_limit(self.scanner.wants()))
+        self.rates
+            .as_ref()
+            .map_or(usize::MAX, |rates| rates.read_limit(self.intake.wants(), self.intake.shortest()))
     }
 }
 
@@ -318,12 +335,13 @@ mod tests {
 
     fn peer() -> Peer {
         let who = Who { peer: PeerId(1), address: "192.0.2.1:5000".parse().unwrap() };
-        Peer::new(Instant::START, who, 0, &test_limits(), Penalty::Ban)
+        let at = Place { framing: Framing::Frames, nth: 0 };
+        Peer::new(Instant::START, who, at, &test_limits(), Penalty::Ban)
     }
 
     #[test]
     fn an_idle_peer_is_176_bytes() {
-        // state 16, queue 8, traffic both ways 32, last received 8, scanner 32, rates, counted, wake, rarities,
+        // state 16, queue 8, traffic both ways 32, last received 8, intake 32, rates, counted, wake, rarities,
         // accepted and id 8 each, origin 24, place 4, and three bytes that say how it is
         assert_eq!(size_of::<Peer>(), 176);
         assert_eq!(size_of::<Option<Peer>>(), 176, "a place where nobody is can be told");

@@ -62,9 +62,9 @@ impl Rates {
     }
 
     /// How many bytes may be read so that the frames in them are within the rate, when the frame now
-    /// arriving lacks at least `wants` bytes: no frame is shorter than a header. Any number, unless being
-    /// over the rate means a pause.
-    pub fn read_limit(&self, wants: usize) -> usize {
+    /// arriving lacks at least `wants` bytes, and none is shorter than `shortest`. Any number, unless being over the
+    /// rate means a pause.
+    pub fn read_limit(&self, wants: usize, shortest: usize) -> usize {
         if self.over != Penalty::Pause {
             return usize::MAX;
         }
@@ -73,7 +73,7 @@ impl Rates {
             None => usize::MAX,
             Some(bucket) if bucket.level < MILLION => 0,
             Some(bucket) => {
-                to_usize(bucket.level / MILLION - 1).saturating_mul(Header::LEN).saturating_add(wants)
+                to_usize(bucket.level / MILLION - 1).saturating_mul(shortest).saturating_add(wants)
             }
         };
         let by_bytes = match &self.bytes {
@@ -170,21 +170,21 @@ mod tests {
     #[test]
     fn what_may_be_read_before_a_pause_holds_no_more_frames_than_allowed() {
         let mut rates = rates(Some(3), None, Penalty::Pause);
-        assert_eq!(rates.read_limit(1000), 1000 + 48, "the rest of a payload and two headers");
+        assert_eq!(rates.read_limit(1000, 24), 1000 + 48, "the rest of a payload and two headers");
         assert!(rates.take(24));
-        assert_eq!(rates.read_limit(4), 4 + 24);
+        assert_eq!(rates.read_limit(4, 24), 4 + 24);
         assert!(rates.take(24) && rates.take(24));
-        assert_eq!((rates.read_limit(4), rates.ready_at()), (0, Instant::from_micros(333_334)));
+        assert_eq!((rates.read_limit(4, 24), rates.ready_at()), (0, Instant::from_micros(333_334)));
     }
 
     #[test]
     fn a_debt_of_bytes_is_paid_before_reading_goes_on() {
         let mut rates = rates(None, Some(1000), Penalty::Pause);
         assert!(rates.take(1024) && rates.take(1000));
-        assert_eq!(rates.read_limit(24), 0);
+        assert_eq!(rates.read_limit(24, 24), 0);
         rates.refill(at(1000));
-        assert_eq!(rates.read_limit(24), 0, "one byte is missing");
+        assert_eq!(rates.read_limit(24, 24), 0, "one byte is missing");
         rates.refill(at(1001));
-        assert_eq!(rates.read_limit(24), 24);
+        assert_eq!(rates.read_limit(24, 24), 24);
     }
 }

@@ -1,4 +1,4 @@
-//! Everybody in one place: who comes, what each sends, who goes. Knows the log and the queues; knows no
+//! Everybody in one place: who comes, what each sends, who goes. Knows the logs and the queues; knows no
 //! protocol.
 //!
 //! The room is the half of the relay that a protocol may touch, through [`Outbox`]. What is written to whom
@@ -10,15 +10,17 @@ use slab::Slab;
 
 use super::Arriving;
 use super::address::{AddressKey, Addresses};
+use super::audience::Audiences;
 use super::ban_list::BanList;
 use super::dedup::Dedup;
 use super::dials::Dials;
 use super::ending::Sleeper;
 use super::events::{Event, Events, Kind, Who};
+use super::intake::Intake;
 use super::judging::OVER_RATE;
 use super::limits::Limits;
 use super::misbehavior::Law;
-use super::peer::{Peer, Stop};
+use super::peer::{Peer, Place, Stop};
 use super::reason::{Reason, Refusal};
 use super::stats::Stats;
 use super::turn::Turn;
@@ -27,23 +29,22 @@ use crate::protocol::{Offence, Outbox, PeerId, Token};
 use crate::time::Instant;
 use crate::wire::frame::MAX_PAYLOAD;
 use crate::wire::turn_log::OWN_CHUNK_LEN;
-use crate::wire::{DecodeError, Frame, Header, TurnLog};
+use crate::wire::{Command, DecodeError, Frame, Framing, Header, Opener, lines, printable};
 
 /// Places that are there from the start, so that nobody has to move when one more comes: what was never touched takes
 /// no memory.
 const PLACES: usize = 1 << 16;
 
-/// The peers, the law, and the turn's log.
+/// The peers, the law, and the turn's logs.
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) law: Law,
     pub(super) limits: Limits,
     pub(super) peers: Slab<Peer>,
-    /// Who is in the slab, densely: after a storm the slab is mostly holes.
-    pub(super) roster: Vec<Token>,
+    /// Who is in the slab, and what they are due of this turn, by framing.
+    pub(super) audiences: Audiences,
     pub(super) addresses: Addresses,
     pub(super) bans: BanList,
-    pub(super) log: TurnLog<Token>,
     pub(super) turn: Turn,
     pub(super) deadlines: Deadlines<Sleeper>,
     pub(super) dials: Dials,
@@ -65,10 +66,9 @@ impl Room {
         Self {
             law,
             peers: Slab::with_capacity(places),
-            roster: Vec::with_capacity(places),
+            audiences: Audiences::with_room_for(places),
             addresses: Addresses::default(),
             bans: BanList::new(limits.max_bans),
-            log: TurnLog::new(),
             turn: Turn::default(),
             deadlines: Deadlines::new(),
             dials: Dials::default(),
@@ -89,13 +89,13 @@ impl Room {
     }
 
     /// Lets a connection in, or says why not.
-    pub fn admit(&mut self, address: SocketAddr) -> Result<Token, Refusal> {
+    pub fn admit(&mut self, address: SocketAddr, framing: Framing) -> Result<Token, Refusal> {
         let key = AddressKey::of(address.ip());
         if let Err(refusal) = self.may_enter(key, address.ip()) {
             self.refuse(address, refusal);
             return Err(refusal);
         }
-        let (token, who) = self.place(address);
+        let (token, who) = self.place(address, framing);
         self.addresses.insert(key, token);
         self.stats.accepted += 1;
         let peers = self.peers.len();
@@ -104,15 +104,21 @@ impl Room {
     }
 
     /// One more peer, whichever of the two began the connection.
-    pub(super) fn place(&mut self, address: SocketAddr) -> (Token, Who) {
-        assert!(self.turn.is_over() && self.log.is_empty(), "accept comes last in a turn");
+    pub(super) fn place(&mut self, address: SocketAddr, framing: Framing) -> (Token, Who) {
+        assert!(self.turn.is_over() && self.audiences.has_nothing(), "accept comes last in a turn");
+        let largest = match framing {
+            Framing::Frames => MAX_PAYLOAD,
+            Framing::Lines => lines::MAX_PAYLOAD,
+        };
+        assert!(self.limits.decoder.max_payload <= largest, "a message's length must fit a queue's entry");
         self.last_id += 1;
         let who = Who { peer: PeerId(self.last_id), address };
         let over_rate = self.law.penalty(Offence::Flood);
-        let place = u32::try_from(self.roster.len()).expect("fewer peers than 2^32");
+        let roster = &mut self.audiences.of_mut(framing).roster;
+        let place = Place { framing, nth: u32::try_from(roster.len()).expect("fewer peers than 2^32") };
         let peer = Peer::new(self.now, who, place, &self.limits, over_rate);
         let token = Token(u32::try_from(self.peers.insert(peer)).expect("fewer peers than 2^32"));
-        self.roster.push(token);
+        roster.push(token);
         self.schedule(token);
         (token, who)
     }
@@ -133,10 +139,19 @@ impl Room {
         let opener = peer.opener_in(bytes, ours);
         self.stats.incoming.bytes += bytes.len() as u64;
         if let Some(opener) = opener {
-            let address = self.peer(from).who().address;
-            self.events.push(now, Kind::Opener, || Event::Opener { address, opener });
-            self.begin_ending(from, Reason::Opener(opener));
+            self.turn_away(from, opener);
         }
+    }
+
+    /// A peer's first bytes are another protocol's.
+    pub(super) fn turn_away(&mut self, from: Token, opener: Opener) {
+        let address = self.peer(from).who().address;
+        self.events.push(self.now, Kind::Opener, || Event::Opener { address, opener });
+        self.begin_ending(from, Reason::Opener(opener));
+    }
+
+    pub fn framing(&self, of: Token) -> Framing {
+        self.peers[of.index()].framing()
     }
 
     /// The next frame, or offence, in a peer's bytes; `None` when they are used up or it is not heard.
@@ -149,10 +164,11 @@ impl Room {
         if !peer.is_open() {
             return None;
         }
-        let (skipped, passed) = (peer.scanner.skipped(), peer.scanner.passed());
-        let decoded = peer.scanner.decode(&self.limits.decoder, input);
-        let now_skipped = peer.scanner.skipped();
-        if peer.scanner.passed() != passed {
+        let Intake::Frames(scanner) = &mut peer.intake else { return None };
+        let (skipped, passed) = (scanner.skipped(), scanner.passed());
+        let decoded = scanner.decode(&self.limits.decoder, input);
+        let now_skipped = scanner.skipped();
+        if scanner.passed() != passed {
             peer.note_passed();
         }
         let who = peer.who();
@@ -163,11 +179,12 @@ impl Room {
         decoded.transpose()
     }
 
-    /// A valid frame has come: counts it against the peer's rate. False when it is to be ignored.
-    pub fn count_frame(&mut self, from: Token, frame: &Frame<'_>) -> bool {
+    /// A valid frame, or a line, of `len` bytes has come: counts it against the peer's rate. False when it is to be
+    /// ignored.
+    pub fn count_message(&mut self, from: Token, len: usize) -> bool {
         let peer = self.peer(from);
         peer.incoming.frames += 1;
-        let is_heard = peer.rates.as_mut().is_none_or(|rates| rates.take(frame.as_bytes().len()));
+        let is_heard = peer.rates.as_mut().is_none_or(|rates| rates.take(len));
         self.stats.incoming.frames += 1;
         if !is_heard {
             self.offended(from, Offence::Flood, OVER_RATE);
@@ -201,8 +218,13 @@ impl Room {
     }
 
     pub fn arriving(&self, from: Token) -> Arriving {
-        let scanner = &self.peers[from.index()].scanner;
-        let (begun, lacks) = (scanner.begun(), scanner.wants());
+        let intake = &self.peers[from.index()].intake;
+        let (begun, lacks) = match (intake.framing(), intake.begun()) {
+            (Framing::Frames, begun) => (begun, intake.wants()),
+            // where a line ends nobody knows; one that is long already may be as long as any, and `\r\n` behind it
+            (Framing::Lines, begun) if begun + 1 < OWN_CHUNK_LEN => (begun, 1),
+            (Framing::Lines, begun) => (begun, self.limits.max_line + 2 - begun),
+        };
         if begun + lacks < OWN_CHUNK_LEN { Arriving::Short { begun } } else { Arriving::Long { lacks } }
     }
 
@@ -217,8 +239,9 @@ impl Room {
         if dial.is_none() {
             self.addresses.remove(AddressKey::of(peer.ip()), token);
         }
-        self.roster.swap_remove(peer.place as usize);
-        if let Some(&moved) = self.roster.get(peer.place as usize) {
+        let roster = &mut self.audiences.of_mut(peer.framing()).roster;
+        roster.swap_remove(peer.place as usize);
+        if let Some(&moved) = roster.get(peer.place as usize) {
             self.peers[moved.index()].place = peer.place;
         }
         self.retained -= peer.counted + peer.queue.clear().freed;
@@ -231,7 +254,7 @@ impl Room {
             after: now.since(peer.accepted),
             incoming: peer.incoming,
             outgoing: peer.outgoing,
-            skipped: peer.scanner.skipped(),
+            skipped: peer.intake.skipped(),
             queued: peer.cut_off_at().max(queued),
         });
         if let Some(dial) = dial {
@@ -240,7 +263,7 @@ impl Room {
     }
 
     pub fn log_len(&self) -> usize {
-        self.log.len()
+        self.audiences.log_len()
     }
 
     pub fn peers(&self) -> usize {
@@ -331,19 +354,35 @@ impl Outbox for Room {
             self.stats.duplicates += 1;
             return;
         }
-        self.log.append(from, frame.into_bytes());
+        let Audiences { frames, lines } = &mut self.audiences;
+        if !lines.is_empty() && frame.command() == Command::MSG {
+            lines.log.append_line(from, printable(frame.payload()));
+        }
+        if !frames.is_empty() {
+            frames.log.append(from, frame.into_bytes());
+        }
     }
 
     fn reply(&mut self, to: Token, header: Header, payload: &[u8]) {
         let magic = self.limits.decoder.magic;
         let peer = self.peer(to);
-        if !peer.is_open() {
+        let framing = peer.framing();
+        // a line can only be what a `msg` is to others
+        if !peer.is_open() || framing == Framing::Lines && header.command != Command::MSG {
             return;
         }
         let is_first = !peer.queue.has_unsealed();
         let reply = peer.queue.reply();
-        reply.extend_from_slice(&header.encode(magic));
-        reply.extend_from_slice(payload);
+        match framing {
+            Framing::Frames => {
+                reply.extend_from_slice(&header.encode(magic));
+                reply.extend_from_slice(payload);
+            }
+            Framing::Lines => {
+                reply.extend_from_slice(printable(payload).as_bytes());
+                reply.push(b'\n');
+            }
+        }
         if is_first {
             self.turn.replied.push(to);
         }

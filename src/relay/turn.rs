@@ -1,25 +1,28 @@
 //! The end of a turn: who is written to, and who keeps what he could not take. Knows no protocol.
 //!
 //! ```text
-//!   Inputs ── first poll closes the log ─→ Flushing ── each peer once ─→ Outputs ── None ─→ Inputs
-//!                                                   └─ what is still owed goes into the queues
+//!   Inputs ── first poll closes the logs ─→ Flushing ── each peer once ─→ Outputs ── None ─→ Inputs
+//!                                                    └─ what is still owed goes into the queues
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Output;
+use super::audience::Audience;
 use super::peer::State;
 use super::reason::Reason;
 use super::room::Room;
 use crate::protocol::Token;
-use crate::wire::Part;
 use crate::wire::turn_log::{Due, Mark};
 use crate::wire::write_queue::chunk_cost;
+use crate::wire::{Framing, Part};
 
 /// Where a turn is, and whom it concerns.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     phase: Phase,
+    /// Whom that concerns while peers are written to.
+    told: Framing,
     /// Peers with replies of this turn.
     pub replied: Vec<Token>,
     /// Peers that began to end in this turn.
@@ -33,10 +36,11 @@ pub(super) struct Turn {
     behind: Vec<Share>,
 }
 
-/// What a peer is due of the turn's log. There is one only while the log is being flushed.
+/// What a peer is due of the turn's log in its framing. There is one only while that log is being flushed.
 #[derive(Clone, Copy, Debug)]
 struct Share {
     of: Token,
+    framing: Framing,
     due: Due,
     /// Bytes of it that are sent.
     sent: usize,
@@ -46,7 +50,7 @@ struct Share {
 enum Phase {
     #[default]
     Inputs,
-    /// Peers are written to, in the order of the roster from `next` on.
+    /// Peers of one framing are written to, in the order of their roster from `next` on.
     Flushing {
         next: usize,
     },
@@ -88,7 +92,7 @@ impl Turn {
 impl Room {
     pub fn poll(&mut self) -> Option<Output> {
         if self.turn.phase == Phase::Inputs {
-            self.close_log();
+            self.close_logs();
         }
         if let Phase::Flushing { .. } = self.turn.phase {
             if let Some(token) = self.next_to_flush() {
@@ -125,7 +129,7 @@ impl Room {
     /// What a peer is still to be sent, in order.
     pub fn unsent(&self, to: Token) -> impl Iterator<Item = Part<'_>> {
         let share = self.turn.flushed.as_ref().filter(|share| share.of == to && share.due.len > 0);
-        let of_log = share.map(|share| self.log.parts(&share.due, share.sent));
+        let of_log = share.map(|share| self.audiences.of(share.framing).log.parts(&share.due, share.sent));
         self.peers[to.index()].queue.parts().chain(of_log.into_iter().flatten())
     }
 
@@ -158,10 +162,12 @@ impl Room {
         self.schedule(token);
     }
 
-    /// No more frames this turn; its replies take their place before its log.
-    fn close_log(&mut self) {
-        if !self.log.is_empty() {
-            self.log.close();
+    /// No more messages this turn; its replies take their place before its logs.
+    fn close_logs(&mut self) {
+        for audience in self.audiences.each_mut() {
+            if !audience.log.is_empty() {
+                audience.log.close();
+            }
         }
         let replied = std::mem::take(&mut self.turn.replied);
         for &token in &replied {
@@ -171,29 +177,60 @@ impl Room {
             }
         }
         self.turn.replied = replied;
+        self.turn.told = Framing::Frames;
         self.turn.phase = Phase::Flushing { next: 0 };
     }
 
-    /// The next peer with something to be sent. With nothing in the log that can only be one that is replied
-    /// to; whoever has an old backlog is written to when its socket takes more.
+    /// The next peer with something to be sent: those to whom messages are frames first.
     fn next_to_flush(&mut self) -> Option<Token> {
         if let Some(share) = self.turn.flushed.take() {
             self.settle(share);
         }
         let Phase::Flushing { mut next } = self.turn.phase else { unreachable!("the caller looked") };
-        let candidates = if self.log.is_empty() { &self.turn.replied } else { &self.roster };
-        while let Some(&token) = candidates.get(next) {
+        if self.turn.told == Framing::Frames {
+            let found = self.next_of(Framing::Frames, next);
+            if found.is_some() {
+                return found;
+            }
+            self.turn.told = Framing::Lines;
+            next = 0;
+        }
+        self.next_of(Framing::Lines, next)
+    }
+
+    /// The next one of a framing. With nothing in their log that can only be one that is replied to; whoever has an
+    /// old backlog is written to when its socket takes more.
+    #[inline(always)] // for each framing by itself: it is what a flush does for every peer
+    fn next_of(&mut self, framing: Framing, mut next: usize) -> Option<Token> {
+        let Audience { roster, log } = self.audiences.of(framing);
+        if log.is_empty() {
+            return self.next_replied(framing, next);
+        }
+        while let Some(&token) = roster.get(next) {
             next += 1;
             let Some(peer) = self.peers.get(token.index()) else { continue };
-            let upto = self.turn.upto(token, peer.state);
-            let due = self.log.due(token, upto);
+            let due = log.due(token, self.turn.upto(token, peer.state));
             if due.len > 0 || !peer.queue.is_empty() {
                 self.turn.phase = Phase::Flushing { next };
-                self.turn.flushed = Some(Share { of: token, due, sent: 0 });
+                self.turn.flushed = Some(Share { of: token, framing, due, sent: 0 });
                 return Some(token);
             }
         }
         None
+    }
+
+    /// The next one of a framing that is replied to and due nothing else.
+    fn next_replied(&mut self, framing: Framing, next: usize) -> Option<Token> {
+        let is_next = |token: &Token| {
+            let peer = self.peers.get(token.index());
+            peer.is_some_and(|peer| peer.framing() == framing && !peer.queue.is_empty())
+        };
+        let at = next + self.turn.replied.get(next..)?.iter().position(is_next)?;
+        let token = self.turn.replied[at];
+        let due = self.audiences.of(framing).log.due(token, Mark::START);
+        self.turn.phase = Phase::Flushing { next: at + 1 };
+        self.turn.flushed = Some(Share { of: token, framing, due, sent: 0 });
+        Some(token)
     }
 
     /// A peer has been written to: did it take all?
@@ -209,11 +246,12 @@ impl Room {
         self.stats.outgoing.frames += share.due.frames;
     }
 
-    /// Whoever could not take all of the log keeps the rest of it: in chunks that all of them share.
+    /// Whoever could not take all of its log keeps the rest of it: in chunks that all of them share.
     fn keep_what_is_owed(&mut self) {
         let mut behind = std::mem::take(&mut self.turn.behind);
-        if !behind.is_empty() {
-            self.log.shrink();
+        // in the order they were written to: frames before lines
+        for share in [behind.first(), behind.last()].into_iter().flatten() {
+            self.audiences.of_mut(share.framing).log.shrink();
         }
         for share in behind.drain(..) {
             self.queue_rest(share);
@@ -221,14 +259,16 @@ impl Room {
         }
         self.turn.behind = behind; // its memory is used again
         let retained = &mut self.retained;
-        self.log.clear(|len| *retained += chunk_cost(len));
+        for audience in self.audiences.each_mut() {
+            audience.log.clear(|len| *retained += chunk_cost(len));
+        }
         self.enforce_replied();
     }
 
-    fn queue_rest(&mut self, Share { of, due, sent }: Share) {
+    fn queue_rest(&mut self, Share { of, framing, due, sent }: Share) {
         let peer = &mut self.peers[of.index()];
         let mut left = due.len - sent;
-        for (chunk, from, to) in self.log.chunks(&due, sent) {
+        for (chunk, from, to) in self.audiences.of(framing).log.chunks(&due, sent) {
             left -= to - from;
             let completed = if left == 0 { due.frames as u32 } else { 0 }; // frames are fewer than bytes
             peer.queue.push(chunk, from, to, completed);

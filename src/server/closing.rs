@@ -8,6 +8,7 @@ use super::link::{Link, Mode};
 use super::{Server, Stack};
 use crate::protocol::{Protocol, Token};
 use crate::relay::Reason;
+use crate::wire::Framing;
 
 impl<S: Stack, P: Protocol> Server<S, P> {
     pub(super) fn close(&mut self) {
@@ -61,7 +62,8 @@ impl<S: Stack, P: Protocol> Server<S, P> {
     pub(super) fn accept(&mut self) {
         for _ in 0..self.accepting.budget(self.now) {
             let accepted = self.stack.accept();
-            if let Err(error) = accepted.and_then(|(stream, address)| self.admit(stream, address)) {
+            let admitted = accepted.and_then(|(stream, from, framing)| self.admit(stream, from, framing));
+            if let Err(error) = admitted {
                 if !self.accepting.note_failure(self.now, &error) {
                     return;
                 }
@@ -72,8 +74,8 @@ impl<S: Stack, P: Protocol> Server<S, P> {
     }
 
     /// Lets a connection in, if the relay does. An error is ours, for lack of something.
-    fn admit(&mut self, mut stream: S::Stream, address: SocketAddr) -> io::Result<()> {
-        let Ok(token) = self.relay.accepted(self.now, address) else {
+    fn admit(&mut self, mut stream: S::Stream, address: SocketAddr, framing: Framing) -> io::Result<()> {
+        let Ok(token) = self.relay.accepted(self.now, address, framing) else {
             self.stack.abort(stream); // counted and told by the relay
             return Ok(());
         };

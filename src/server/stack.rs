@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::protocol::Token;
 use crate::time::Instant;
-use crate::wire::Part;
+use crate::wire::{Framing, Part};
 
 /// Something a stack has to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +43,9 @@ pub trait Stack {
     /// What time it is now. For whoever measures; a turn of the loop lives by what `wait` said.
     fn now(&self) -> Instant;
 
-    /// The next connection that has come. An error is one connection's, or ours for lack of descriptors or
-    /// memory; the listeners live on.
-    fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)>;
+    /// The next connection that has come, where from, and what is spoken where it came to. An error is one
+    /// connection's, or ours for lack of descriptors or memory; the listeners live on.
+    fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr, Framing)>;
 
     /// No more connections: whoever tries is refused.
     fn stop_listening(&mut self);

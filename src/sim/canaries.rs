@@ -24,7 +24,7 @@ use crate::protocol::{Breach, Flood, Offence, Outbox, Penalty, Protocol, Token};
 use crate::relay::{Limits, Relay};
 use crate::server::{Readiness, Server, Stack};
 use crate::time::Instant;
-use crate::wire::{Checksum, Command, Frame, Header, Part};
+use crate::wire::{Checksum, Command, Frame, Framing, Header, Part};
 
 /// Seeds within which a canary must be caught.
 const SEEDS: u64 = 40;
@@ -202,12 +202,12 @@ impl Stack for Warped {
         self.stack.now()
     }
 
-    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr)> {
-        let (stream, mut from) = self.stack.accept()?;
+    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr, Framing)> {
+        let (stream, mut from, framing) = self.stack.accept()?;
         if self.canary == Canary::SkipTheBanCheck {
             from.set_ip([172, 16, 0, 0].map(|byte: u8| byte.wrapping_add(from.port() as u8)).into());
         }
-        Ok((stream, from))
+        Ok((stream, from, framing))
     }
 
     fn stop_listening(&mut self) {

@@ -21,6 +21,8 @@ impl Command {
     pub const PING: Self = Self(*b"ping\0\0\0\0\0\0\0\0");
     /// Answers a [`PING`](Self::PING).
     pub const PONG: Self = Self(*b"pong\0\0\0\0\0\0\0\0");
+    /// A message of somebody whose messages are lines.
+    pub const MSG: Self = Self(*b"msg\0\0\0\0\0\0\0\0\0");
     /// What a Bitcoin peer says first.
     pub const VERSION: Self = Self(*b"version\0\0\0\0\0");
 

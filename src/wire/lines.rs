@@ -1,129 +1,57 @@
-//! Lines from bytes: the decoder's sibling for streams whose framing is a newline. Knows how long a line may be;
-//! knows no text, peer, socket or clock.
+//! A stream of lines and the bound it is held to, for whoever has one stream and not many thousands; and a payload as
+//! a line. Knows where the work is done: `line_scanner.rs`.
 
 use std::borrow::Cow;
 
-use bytes::Buf;
-use memchr::memchr;
-use thiserror::Error;
+use super::line_scanner::{LineScanner, LineTooLong};
 
-/// One stream's lines. A line ends with `\n` or `\r\n`, and is given without that. Between lines no memory is
-/// held but what `size_of` says; within one what has arrived of it, and never more than the bound and a `\r`.
+/// Largest payload that may have to be given as a line, bytes: spelt out it may be four times as long, and offsets
+/// into it are kept in 32 bits.
+pub const MAX_PAYLOAD: u32 = 1 << 28;
+
+/// Bytes that a payload of so many may come to as a line, its end included: each as `\xNN`.
+pub const fn longest_line(payload: u64) -> u64 {
+    4 * payload + 1
+}
+
+/// One stream's decoder: a [`LineScanner`] with a bound of its own.
 #[derive(Debug)]
 pub struct LineDecoder {
     max_line: usize,
-    /// The beginning of a line, as it came: no newline in it, perhaps a `\r` at its end.
-    held: Vec<u8>,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Collecting,
-    /// The rest of a line that is an error already: it passes unseen.
-    PassingOver,
-}
-
-/// A line has more bytes than it may. The rest of it will be passed over if decoding goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a line of more than {allowed} bytes")]
-pub struct LineTooLong {
-    /// As given to [`LineDecoder::new`].
-    pub allowed: usize,
+    scanner: LineScanner,
 }
 
 impl LineDecoder {
     /// A decoder at the beginning of a stream. A line may have `max_line` bytes, its end not counted.
     pub fn new(max_line: usize) -> Self {
-        Self { max_line, held: Vec::new(), state: State::Collecting }
+        Self { max_line, scanner: LineScanner::default() }
     }
 
-    /// The next line in what has arrived, or `None` once `input` is used up. Consumes what it has seen, and
-    /// looks at no byte twice, however the stream is cut.
-    ///
-    /// The line is a slice of the input when it lies there whole, else it owns the bytes collected.
+    /// The next line in what has arrived, see [`LineScanner::decode`].
     ///
     /// # Errors
     /// Once for each line that is too long.
     pub fn decode<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Cow<'i, [u8]>>, LineTooLong> {
-        while !input.is_empty() {
-            let bytes: &'i [u8] = input;
-            let end = memchr(b'\n', bytes);
-            let here = &bytes[..end.unwrap_or(bytes.len())];
-            input.advance(end.map_or(bytes.len(), |end| end + 1));
-            match (self.state, end) {
-                (State::PassingOver, Some(_)) => self.state = State::Collecting,
-                (State::PassingOver, None) => {}
-                (State::Collecting, Some(_)) => return self.complete(here).map(Some),
-                (State::Collecting, None) => self.hold(here)?,
-            }
-        }
-        Ok(None)
+        self.scanner.decode(self.max_line, input)
     }
 
-    /// The stream has ended: the last line, when it has no end of its own. A `\r` that no `\n` follows is a
-    /// byte like others.
+    /// The last line, see [`LineScanner::finish`].
     ///
     /// # Errors
-    /// When that `\r` is one byte too many.
+    /// When a `\r` at the stream's end is one byte too many.
     pub fn finish(&mut self) -> Result<Option<Vec<u8>>, LineTooLong> {
-        self.state = State::Collecting;
-        let last = std::mem::take(&mut self.held);
-        if last.len() > self.max_line {
-            return Err(LineTooLong { allowed: self.max_line });
-        }
-        Ok(Some(last).filter(|last| !last.is_empty()))
+        self.scanner.finish(self.max_line)
     }
 
-    /// Whether anything has come since the last line's end.
+    /// See [`LineScanner::is_unfinished`].
     pub fn is_unfinished(&self) -> bool {
-        !self.held.is_empty() || self.state == State::PassingOver
+        self.scanner.is_unfinished()
     }
 
-    /// Bytes allocated for the unfinished line.
+    /// See [`LineScanner::memory`].
     pub fn memory(&self) -> usize {
-        self.held.capacity()
+        self.scanner.memory()
     }
-
-    /// The end of a line is there: the line, whatever was held of it.
-    fn complete<'i>(&mut self, here: &'i [u8]) -> Result<Cow<'i, [u8]>, LineTooLong> {
-        if self.held.is_empty() {
-            let line = here.strip_suffix(b"\r").unwrap_or(here);
-            return self.bounded(line.len()).map(|()| Cow::Borrowed(line));
-        }
-        let mut line = std::mem::take(&mut self.held);
-        self.bounded(content_len(&line, here))?;
-        line.extend_from_slice(here);
-        line.truncate(line.strip_suffix(b"\r").map_or(line.len(), <[u8]>::len));
-        Ok(Cow::Owned(line))
-    }
-
-    /// The end is not there yet: keeps what came, while it may become a line.
-    fn hold(&mut self, here: &[u8]) -> Result<(), LineTooLong> {
-        if let Err(error) = self.bounded(content_len(&self.held, here)) {
-            self.held = Vec::new();
-            self.state = State::PassingOver;
-            return Err(error);
-        }
-        let needed = self.held.len() + here.len();
-        if needed > self.held.capacity() {
-            // doubles as bytes arrive, never past the longest line and its `\r`
-            let doubled = (2 * self.held.capacity()).min(self.max_line.saturating_add(1));
-            self.held.reserve_exact(needed.max(doubled) - self.held.len());
-        }
-        self.held.extend_from_slice(here);
-        Ok(())
-    }
-
-    fn bounded(&self, len: usize) -> Result<(), LineTooLong> {
-        if len > self.max_line { Err(LineTooLong { allowed: self.max_line }) } else { Ok(()) }
-    }
-}
-
-/// Bytes of a line in two pieces, without a `\r` at its end: that may be the end's.
-fn content_len(front: &[u8], back: &[u8]) -> usize {
-    let last = back.last().or(front.last());
-    front.len() + back.len() - usize::from(last == Some(&b'\r'))
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 //!
 //! Operators ask "why was I cut off" before anything else, and a load balancer's health check must not ban
 //! the load balancer: so these are named, and are not offences.
+//!
+//! Where messages are lines, text is what is expected: somebody may type `GET out`. There only bytes that nobody types
+//! are openers by themselves ([`guess_among_lines`]), and a first line that is whole may be one ([`of_first_line`]).
 
 use std::fmt;
 
@@ -18,6 +21,8 @@ pub enum Opener {
     Proxy,
     /// A `version` message under this magic, which is not ours.
     OtherNetwork(Magic),
+    /// Our own frames, where messages are lines.
+    Frames,
 }
 
 /// What the first bytes of a stream say.
@@ -34,8 +39,10 @@ pub enum Guess {
 /// Bytes after which [`guess`] is never undecided: another network's magic and `version`.
 pub const LONGEST: usize = 4 + Command::LEN;
 
-const OPENERS: [(&[u8], Opener); 13] = [
-    (b"\x16\x03", Opener::Tls),
+/// What nobody types.
+const BINARY: [(&[u8], Opener); 2] = [(b"\x16\x03", Opener::Tls), (b"\r\n\r\n\0\r\nQ", Opener::Proxy)];
+
+const TEXT: [(&[u8], Opener); 11] = [
     (b"GET ", Opener::Http),
     (b"POST", Opener::Http),
     (b"HEAD ", Opener::Http),
@@ -47,21 +54,57 @@ const OPENERS: [(&[u8], Opener); 13] = [
     (b"PATCH ", Opener::Http),
     (b"PRI * HTTP/2", Opener::Http),
     (b"PROXY ", Opener::Proxy),
-    (b"\r\n\r\n\0\r\nQ", Opener::Proxy),
 ];
 
 /// Whose opener `first`, the first bytes of a stream, are. Our own magic is never anybody else's.
 pub fn guess(first: &[u8], ours: Magic) -> Guess {
-    let agree = |known: &[u8]| first.iter().zip(known).all(|(a, b)| a == b);
-    if agree(&ours.0) {
+    if agree(first, &ours.0) {
         return if first.len() < ours.0.len() { Guess::Undecided } else { Guess::None };
     }
+    known(first, BINARY.iter().chain(&TEXT))
+}
+
+/// The same of a stream of lines: an opener only where it is nothing that somebody could have typed. A magic of
+/// letters is therefore none.
+pub fn guess_among_lines(first: &[u8], ours: Magic) -> Guess {
+    let is_typed = ours.0.iter().all(|byte| (0x20..=0x7e).contains(byte));
+    if !is_typed && agree(first, &ours.0) {
+        let is_whole = first.len() >= ours.0.len();
+        return if is_whole { Guess::Opener(Opener::Frames) } else { Guess::Undecided };
+    }
+    match known(first, BINARY.iter()) {
+        Guess::Opener(Opener::OtherNetwork(magic)) if magic == ours => Guess::Opener(Opener::Frames),
+        guess => guess,
+    }
+}
+
+/// Whose opener the first line of a stream of lines is: an HTTP request, or a PROXY header of version 1.
+pub fn of_first_line(line: &[u8]) -> Option<Opener> {
+    let (_, opener) = TEXT.iter().find(|(bytes, _)| line.starts_with(bytes))?;
+    let is_no_chat = match opener {
+        Opener::Http => {
+            [" HTTP/1.0", " HTTP/1.1", " HTTP/2.0"].iter().any(|end| line.ends_with(end.as_bytes()))
+        }
+        Opener::Proxy => {
+            ["TCP4 ", "TCP6 ", "UNKNOWN"].iter().any(|next| line[6..].starts_with(next.as_bytes()))
+        }
+        Opener::Tls | Opener::OtherNetwork(_) | Opener::Frames => false,
+    };
+    is_no_chat.then_some(*opener)
+}
+
+/// Whether the two are the same as far as both go.
+fn agree(first: &[u8], known: &[u8]) -> bool {
+    first.iter().zip(known).all(|(a, b)| a == b)
+}
+
+fn known<'a>(first: &[u8], openers: impl Iterator<Item = &'a (&'a [u8], Opener)>) -> Guess {
     let mut undecided = false;
-    for (bytes, opener) in OPENERS {
-        if agree(bytes) && first.len() >= bytes.len() {
+    for &(bytes, opener) in openers {
+        if agree(first, bytes) && first.len() >= bytes.len() {
             return Guess::Opener(opener);
         }
-        undecided |= agree(bytes);
+        undecided |= agree(first, bytes);
     }
     match first.split_first_chunk() {
         None => Guess::Undecided,
@@ -83,6 +126,7 @@ impl fmt::Display for Opener {
                 Some(network) => write!(f, "a peer of {network} (magic {magic})"),
                 None => write!(f, "a peer of another network (magic {magic})"),
             },
+            Self::Frames => f.write_str("a peer that speaks frames (this port is for lines)"),
         }
     }
 }
@@ -136,5 +180,54 @@ mod tests {
         assert_eq!(said(b"GETx"), "undecided", "four unknown bytes could be a magic before `version`");
         assert_eq!(said(b"GETxy"), "none");
         assert_eq!(LONGEST, 16);
+    }
+
+    fn said_among_lines(first: &[u8], ours: Magic) -> String {
+        match guess_among_lines(first, ours) {
+            Guess::Opener(opener) => opener.to_string(),
+            Guess::Undecided => "undecided".into(),
+            Guess::None => "none".into(),
+        }
+    }
+
+    #[test]
+    fn among_lines_only_what_nobody_types_is_an_opener_by_its_first_bytes() {
+        let frames = "a peer that speaks frames (this port is for lines)";
+        for (first, name) in [
+            (b"\x16\x03".as_slice(), "TLS"),
+            (b"\r\n\r\n\0\r\nQ", "the PROXY protocol"),
+            (&OURS.0, frames),
+            (b"\xf9\xbe\xb4\xd9version\0\0\0\0\0", "a peer of mainnet (magic f9beb4d9)"),
+        ] {
+            for len in 0..first.len() {
+                assert_eq!(said_among_lines(&first[..len], OURS), "undecided", "{:?}", &first[..len]);
+            }
+            assert_eq!(said_among_lines(first, OURS), name);
+        }
+        for first in ["GET out", "POST office", "PROXY fight", "Conversion of a kind", "\r\n\r\nhello"] {
+            assert_eq!(said_among_lines(first.as_bytes(), OURS), "none", "{first}");
+        }
+        let typed = Magic(*b"chat");
+        assert_eq!(said_among_lines(b"chatter", typed), "none", "a magic of letters may be a word");
+        assert_eq!(said_among_lines(b"chatversion\0\0\0\0\0", typed), frames);
+    }
+
+    #[test]
+    fn a_first_line_is_an_opener_when_it_is_a_whole_request() {
+        for (line, opener) in [
+            ("GET / HTTP/1.1", Some(Opener::Http)),
+            ("POST /a?b HTTP/1.0", Some(Opener::Http)),
+            ("PRI * HTTP/2.0", Some(Opener::Http)),
+            ("PROXY TCP4 192.0.2.1 192.0.2.2 1 2", Some(Opener::Proxy)),
+            ("PROXY UNKNOWN", Some(Opener::Proxy)),
+            ("GET out", None),
+            ("GET", None),
+            ("I like HTTP/1.1", None),
+            ("PROXY ", None),
+            ("PROXY servers", None),
+            ("", None),
+        ] {
+            assert_eq!(of_first_line(line.as_bytes()), opener, "{line}");
+        }
     }
 }

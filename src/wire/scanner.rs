@@ -9,6 +9,7 @@
 //! ```
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
 use bytes::Buf;
 use memchr::memmem;
@@ -21,14 +22,16 @@ use super::{Checksum, Command, Frame, Header};
 
 /// One stream among its frames: all that a [`Decoder`](super::Decoder) is beside its limits. Between frames it holds
 /// no memory of its own but what `size_of` says; within one it holds what has arrived, never what a header claims.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scanner {
     /// Bytes skipped since the last valid frame.
     gap: u64,
     skipped: u64,
     /// What has come of a header or a frame; while it seeks and holds nothing, there is none.
     partial: Option<Box<Partial>>,
-    passed: u32,
+    /// One more than have passed: a number that is never 0 leaves room to tell a scanner from something else in its
+    /// place.
+    passed: NonZeroU32,
 }
 
 /// How a stream breaks the framing.
@@ -107,7 +110,7 @@ impl Scanner {
                     if *left > 0 {
                         return Ok(None);
                     }
-                    self.passed = self.passed.wrapping_add(1);
+                    self.note_passed();
                     self.partial = None;
                 }
             }
@@ -140,7 +143,7 @@ impl Scanner {
 
     /// Grows, and wraps, whenever a frame has passed to its last byte, valid or not: what comes then is another.
     pub fn passed(&self) -> u32 {
-        self.passed
+        self.passed.get() - 1
     }
 
     /// Bytes skipped in all, in search of the magic.
@@ -157,6 +160,10 @@ impl Scanner {
     pub fn abandon(&mut self) {
         self.gap = 0;
         self.partial = None;
+    }
+
+    fn note_passed(&mut self) {
+        self.passed = NonZeroU32::new(self.passed.get().wrapping_add(1)).unwrap_or(NonZeroU32::MIN);
     }
 
     /// Seeking with nothing held: skips to the next magic. False when the input ends before a whole header;
@@ -279,13 +286,13 @@ impl Scanner {
         let found = digest.checksum();
         if found == header.checksum {
             self.gap = 0;
-            self.passed = self.passed.wrapping_add(1);
+            self.note_passed();
             return Ok(Some(Frame::verified(header, digest, bytes)));
         }
         if self.gap > 0 {
             return self.skip(limits, bytes.len() as u64).map(|()| None);
         }
-        self.passed = self.passed.wrapping_add(1);
+        self.note_passed();
         Err(DecodeError::Checksum { header, found })
     }
 
@@ -294,7 +301,7 @@ impl Scanner {
         match claimed_length(raw) {
             0 => {
                 self.partial = None;
-                self.passed = self.passed.wrapping_add(1);
+                self.note_passed();
             }
             left => self.hold(Partial::Discarding(left)),
         }
@@ -309,6 +316,13 @@ impl Scanner {
         self.gap += slid;
         self.skipped += slid;
         if count > left { Err(DecodeError::Magic { allowed }) } else { Ok(()) }
+    }
+}
+
+impl Default for Scanner {
+    /// At the beginning of a stream.
+    fn default() -> Self {
+        Self { gap: 0, skipped: 0, partial: None, passed: NonZeroU32::MIN }
     }
 }
 

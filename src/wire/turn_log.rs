@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::part::Part;
+
 /// A frame this long is a chunk of its own, never copied into the run: from here on copying costs more than
 /// another slice in a gathering write.
 pub const OWN_CHUNK_LEN: usize = 64 * 1024;
@@ -21,14 +23,6 @@ pub const OWN_CHUNK_LEN: usize = 64 * 1024;
 /// Bytes that several peers' write queues may share. One handle for each queue entry, so that the last to
 /// let go knows it is the last.
 pub type Chunk = Arc<Bytes>;
-
-/// A range of a chunk: what a gathering write is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
-    chunk: &'a Bytes,
-    start: usize,
-    end: usize,
-}
 
 /// The frames accepted in one turn. `O` is whoever owns a frame: its sender.
 #[derive(Debug)]
@@ -100,42 +94,6 @@ impl Mark {
     pub const START: Self = Self { len: 0, frames: 0 };
 }
 
-impl<'a> Part<'a> {
-    /// A range of `chunk`.
-    ///
-    /// # Panics
-    /// If the range is not inside the chunk.
-    pub fn new(chunk: &'a Bytes, start: usize, end: usize) -> Self {
-        assert!(start <= end && end <= chunk.len(), "{start}..{end} of a chunk of {}", chunk.len());
-        Self { chunk, start, end }
-    }
-
-    /// The bytes.
-    pub fn as_slice(&self) -> &'a [u8] {
-        &self.chunk[self.start..self.end]
-    }
-
-    /// The whole chunk: what is held as long as any of it is.
-    pub fn chunk(&self) -> &'a Bytes {
-        self.chunk
-    }
-
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.end - self.start
-    }
-
-    /// None at all.
-    pub fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
-
-    /// A handle on the same bytes for a stack that keeps what it sends: nothing is copied.
-    pub fn to_bytes(&self) -> Bytes {
-        self.chunk.slice(self.start..self.end)
-    }
-}
-
 impl<O: Copy + Ord> TurnLog<O> {
     /// A log without frames.
     pub fn new() -> Self {
@@ -159,6 +117,22 @@ impl<O: Copy + Ord> TurnLog<O> {
         } else {
             self.append_to_run(&frame);
         }
+        self.note_owner(owner, len);
+        self.len += len;
+        self.frames += 1;
+    }
+
+    /// Adds a line of `owner`'s, and the newline that ends it.
+    pub fn append_line(&mut self, owner: O, line: Cow<'_, str>) {
+        let len = line.len() + 1;
+        if len >= OWN_CHUNK_LEN {
+            let mut ended = line.into_owned();
+            ended.reserve_exact(1); // in place, where the allocator can
+            ended.push('\n');
+            return self.append(owner, Cow::Owned(ended.into_boxed_str().into_boxed_bytes().into_vec()));
+        }
+        self.append_to_run(line.as_bytes());
+        self.append_to_run(b"\n");
         self.note_owner(owner, len);
         self.len += len;
         self.frames += 1;
@@ -415,6 +389,34 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_a_stretch_of_the_log_like_any_frame_and_a_long_one_a_chunk_of_exact_size() {
+        let mut log = TurnLog::new();
+        let mut grown = String::with_capacity(4 * OWN_CHUNK_LEN);
+        grown.push_str(&"y".repeat(OWN_CHUNK_LEN - 1));
+        let (short, long) = (["", "one"], ["x".repeat(OWN_CHUNK_LEN - 1), grown]);
+        for line in short {
+            log.append_line(1, Cow::Borrowed(line));
+        }
+        log.append_line(2, Cow::Borrowed(long[0].as_str()));
+        log.append_line(2, Cow::Owned(long[1].clone()));
+        log.append_line(1, Cow::Borrowed(""));
+        assert_eq!(log.len(), "\none\n\n".len() + 2 * OWN_CHUNK_LEN);
+        log.close();
+        log.shrink();
+        let due = log.due(2, Mark::END);
+        assert_eq!((joined(log.parts(&due, 0)), due.frames), (b"\none\n\n".to_vec(), 3));
+        let due = log.due(1, Mark::END);
+        assert_eq!(joined(log.parts(&due, 0)), format!("{}\n{}\n", long[0], long[1]).into_bytes());
+        let kept: Vec<Chunk> = log.chunks(&due, 0).map(|(chunk, ..)| Arc::clone(chunk)).collect();
+        drop(log);
+        for chunk in kept {
+            let bytes =
+                Arc::try_unwrap(chunk).expect("nobody else has it").try_into_mut().expect("nor its bytes");
+            assert_eq!(bytes.capacity(), OWN_CHUNK_LEN);
+        }
+    }
+
+    #[test]
     fn what_was_sent_is_left_out_wherever_it_ended() {
         let log = log_of(MIXED);
         for receiver in 0..4 {
@@ -480,15 +482,5 @@ mod tests {
         held.sort_unstable();
         assert_eq!(held, [10, 100, OWN_CHUNK_LEN]);
         drop(kept);
-    }
-
-    #[test]
-    fn a_part_is_a_range_of_its_chunk_and_may_be_empty() {
-        let chunk = Bytes::from_static(b"hello");
-        let part = Part::new(&chunk, 1, 4);
-        assert_eq!((part.as_slice(), part.len(), part.is_empty()), (b"ell".as_slice(), 3, false));
-        let kept = part.to_bytes();
-        assert_eq!((kept.as_ref(), kept.as_ptr()), (b"ell".as_slice(), chunk[1..].as_ptr()), "not copied");
-        assert!(Part::new(&chunk, 5, 5).is_empty());
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::turn_log::{Chunk, Part};
+use super::part::Part;
+use super::turn_log::Chunk;
 
 /// What a chunk costs beside its bytes: the handle's allocation and the allocator's own share.
 const CHUNK_OVERHEAD: usize = 64;

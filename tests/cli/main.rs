@@ -3,6 +3,7 @@
 
 mod bans;
 mod inspect;
+mod lines;
 mod listening;
 mod live;
 mod load;

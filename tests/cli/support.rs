@@ -138,12 +138,12 @@ impl Relay {
     /// With these options, on a free port of 127.0.0.1 unless they say where.
     pub fn start(args: &[&str]) -> Self {
         let mut command = program();
-        let given = args.iter().filter(|arg| **arg == "--listen").count();
+        let given = |option| args.iter().filter(|arg| **arg == option).count();
         command.args(args);
-        if given == 0 {
+        if given("--listen") == 0 {
             command.args(["--listen", "127.0.0.1:0"]);
         }
-        Self::spawn(command, given.max(1))
+        Self::spawn(command, given("--listen").max(1) + given("--listen-lines"))
     }
 
     /// With these variables, which make so many listeners.
@@ -178,6 +178,11 @@ impl Relay {
             rest.split(' ').next().unwrap().parse().unwrap()
         };
         self.listening().iter().map(address).collect()
+    }
+
+    /// Where it listens for lines; the only place, where it was asked to.
+    pub fn lines_address(&self) -> SocketAddr {
+        *self.addresses().last().expect("it listens somewhere")
     }
 
     /// Where it listens first.

@@ -29,11 +29,18 @@ const fn row(
 }
 
 /// The table.
-const ROWS: [Row; 30] = [
+const ROWS: [Row; 32] = [
     row(
         "--listen",
         "127.0.0.1:7333",
         ("127.0.0.1:0,[::1]:80,127.0.0.9", "127.0.0.1:0,[::1]:80,127.0.0.9:7333"),
+        &["", "localhost", "1.2.3.4:65536", "1.2.3.4:1,", ":7333"],
+        "need an IPv4 or IPv6 address, no name, with a port or without",
+    ),
+    row(
+        "--listen-lines",
+        "none",
+        ("127.0.0.1:0,[::1]:80,127.0.0.1:0", "127.0.0.1:0,[::1]:80,127.0.0.1:0"),
         &["", "localhost", "1.2.3.4:65536", "1.2.3.4:1,", ":7333"],
         "need an IPv4 or IPv6 address, no name, with a port or without",
     ),
@@ -55,6 +62,7 @@ const ROWS: [Row; 30] = [
     ),
     row("--protocol", "flood", ("flood", "flood"), &["", "bitcoin", "Flood"], "there is flood"),
     row("--max-payload", "4M", ("1000", "1k"), &["", "x", "4m", "-1"], SIZE),
+    row("--max-line", "64k", ("1000", "1k"), &["", "x", "1m", "-1", "1.5k"], SIZE),
     row("--max-skip", "23", ("0", "0"), &["", "x", "-1"], SIZE),
     row(
         "--connect",
@@ -289,6 +297,30 @@ fn options_that_contradict_each_other_are_refused() {
         (&["--max-payload", "5G"], "--max-payload 5G: at most 1GiB"),
         (&["--recv-buffer", "0"], "--recv-buffer 0: need at least one byte"),
         (&["--send-buffer", "5G"], "--send-buffer 5G: at most 1GiB"),
+        (&["--max-line", "0"], "--max-line 0: need at least one byte"),
+        (
+            &["--max-line", "5M"],
+            "--max-line 5M: at most --max-payload, 4M: a line is a frame's payload to others",
+        ),
+        (&["--listen-lines", "127.0.0.1"], "--listen-lines 127.0.0.1: needs a port, as in 127.0.0.1:7334"),
+        (&["--listen-lines", "::1"], "--listen-lines ::1: needs a port, as in [::1]:7334"),
+        (
+            &["--listen-lines", "127.0.0.1:7333"],
+            "--listen-lines 127.0.0.1:7333: frames are listened for there (--listen)",
+        ),
+        (&["--listen-lines", "127.0.0.1:1,127.0.0.1:1"], "--listen-lines 127.0.0.1:1: is given twice"),
+        (
+            &["--listen-lines", "127.0.0.1:1", "--max-payload", "257MiB"],
+            "--max-payload 257MiB: at most 256MiB with --listen-lines, where it may be sent as a line, spelt out",
+        ),
+        (
+            &["--listen-lines", "127.0.0.1:1", "--queue-hard", "8MiB"],
+            "--queue-hard 8MiB: must hold two largest lines, at least 32000002",
+        ),
+        (
+            &["--listen-lines", "127.0.0.1:1", "--retained-max", "10M"],
+            "--retained-max 10M: must hold a largest line, at least 16019722, or --max-payload be smaller",
+        ),
         (&["--keepalive", "500ms"], "--keepalive 500ms: must be 0, or from 1s to 9h"),
         (&["--keepalive", "10h"], "--keepalive 10h: must be 0, or from 1s to 9h"),
     ] {
@@ -296,6 +328,9 @@ fn options_that_contradict_each_other_are_refused() {
     }
     let hard = check(&["--max-payload", "10M"]).setting("--queue-hard").0;
     assert_eq!(hard, "20000048", "two largest frames, when they are more than 8 MiB");
+    let hard = check(&["--listen-lines", "127.0.0.1:1"]).setting("--queue-hard").0;
+    assert_eq!(hard, "32000002", "two largest payloads, each byte of them as four");
+    assert_eq!(check(&["--max-payload", "100"]).setting("--max-line").0, "100", "no longer than a payload");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 use peer_relay::protocol::Token;
 use peer_relay::server::{Readiness, Stack};
 use peer_relay::time::Instant;
-use peer_relay::wire::Part;
+use peer_relay::wire::{Framing, Part};
 
 /// Bytes that fit between two ends unless a test says otherwise.
 pub const PIPE_BYTES: usize = 64 * 1024;
@@ -102,6 +102,7 @@ struct World {
 
 struct Listener {
     at: SocketAddr,
+    framing: Framing,
     waiting: VecDeque<usize>,
     /// Somebody has come since the last wait.
     is_news: bool,
@@ -165,15 +166,20 @@ impl MemoryNet {
         MemoryStack(self.clone())
     }
 
-    /// Opens a listener, on a port of its own if none is given.
+    /// Opens a listener for frames, on a port of its own if none is given.
     pub fn listen(&self, at: SocketAddr) -> io::Result<SocketAddr> {
+        self.listen_for(at, Framing::Frames)
+    }
+
+    /// The same for whoever speaks so.
+    pub fn listen_for(&self, at: SocketAddr, framing: Framing) -> io::Result<SocketAddr> {
         let mut world = self.world();
         let port = if at.port() == 0 { world.next_port() } else { at.port() };
         let at = SocketAddr::new(at.ip(), port);
         if world.listeners.iter().any(|listener| listener.at == at) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
-        world.listeners.push(Listener { at, waiting: VecDeque::new(), is_news: false });
+        world.listeners.push(Listener { at, framing, waiting: VecDeque::new(), is_news: false });
         Ok(at)
     }
 
@@ -377,7 +383,7 @@ impl Stack for MemoryStack {
         Ok(Instant::from_micros(world.now))
     }
 
-    fn accept(&mut self) -> io::Result<(MemoryStream, SocketAddr)> {
+    fn accept(&mut self) -> io::Result<(MemoryStream, SocketAddr, Framing)> {
         let mut world = self.0.world();
         world.counts.accept_calls += 1;
         if world.listeners.iter().all(|listener| listener.waiting.is_empty()) {
@@ -387,10 +393,10 @@ impl Stack for MemoryStack {
             *left -= 1;
             return Err(failure.error());
         }
-        let end = world.listeners.iter_mut().find_map(|listener| listener.waiting.pop_front());
-        let end = end.expect("somebody waits");
+        let next = |listener: &mut Listener| Some((listener.waiting.pop_front()?, listener.framing));
+        let (end, framing) = world.listeners.iter_mut().find_map(next).expect("somebody waits");
         let address = world.ends[world.ends[end].other].address;
-        Ok((world.hand_out(end), address))
+        Ok((world.hand_out(end), address, framing))
     }
 
     fn stop_listening(&mut self) {

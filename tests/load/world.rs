@@ -13,7 +13,7 @@ use peer_relay::protocol::Token;
 use peer_relay::server::{Readiness, Stack};
 use peer_relay::time::Instant;
 use peer_relay::wire::decoder::DecoderLimits;
-use peer_relay::wire::{Command, Decoder, Frame, Network, Part};
+use peer_relay::wire::{Command, Decoder, Frame, Framing, Network, Part};
 
 /// From a sender's write to everybody's read, when nothing is wrong.
 pub const DELAY: Duration = Duration::from_micros(100);
@@ -244,7 +244,7 @@ impl Stack for Room {
         Instant::from_micros(self.0.0.borrow().now)
     }
 
-    fn accept(&mut self) -> io::Result<(usize, SocketAddr)> {
+    fn accept(&mut self) -> io::Result<(usize, SocketAddr, Framing)> {
         Err(io::ErrorKind::WouldBlock.into())
     }
 

@@ -8,6 +8,7 @@ mod dedup;
 mod delivery;
 mod ending;
 mod law;
+mod lines;
 mod memory;
 mod neighbours;
 mod queues;

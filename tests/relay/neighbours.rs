@@ -115,8 +115,36 @@ fn a_name_leads_to_all_its_addresses_one_after_the_other_without_a_wait() {
     room.relay.undialed(room.now, id, ErrorKind::NetworkUnreachable);
     room.pass(Duration::ZERO);
     assert_eq!(room.dials, [(id, first), (id, second)]);
-    room.dialed(id, second);
+    let neighbour = room.dialed(id, second);
     assert!(room.told().iter().all(|event| matches!(event, Event::Dialed { .. })), "nothing failed");
+    room.reset(neighbour);
+    room.turn();
+    room.told();
+    room.dials.clear();
+    for _ in 0..2 {
+        until_dialed(&mut room);
+        room.relay.undialed(room.now, id, ErrorKind::NetworkUnreachable);
+        until_dialed(&mut room);
+        room.relay.undialed(room.now, id, ErrorKind::ConnectionRefused);
+    }
+    let why = ErrorKind::ConnectionRefused;
+    assert_eq!(
+        room.told(),
+        [Event::Undialed { dial: id, at: second, why }],
+        "once, when none is left to try"
+    );
+}
+
+#[test]
+fn a_name_that_was_unknown_at_first_and_leads_nowhere_then_is_told() {
+    let mut room = Room::new(limits());
+    let id = room.relay.keep_up(room.now, Vec::new(), 1);
+    room.pass(secs(1));
+    room.relay.resolved(room.now, id, vec![there()]);
+    room.pass(Duration::ZERO);
+    room.relay.undialed(room.now, id, ErrorKind::ConnectionRefused);
+    room.turn();
+    assert!(matches!(room.told().as_slice(), [Event::Undialed { .. }]));
 }
 
 #[test]

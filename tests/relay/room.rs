@@ -8,7 +8,7 @@ use std::time::Duration;
 use peer_relay::protocol::{Flood, Protocol, Token};
 use peer_relay::relay::{DialId, Event, Law, Limits, Output, Reason, Refusal, Relay};
 use peer_relay::time::Instant;
-use peer_relay::wire::{Frame, Network};
+use peer_relay::wire::{Frame, Framing, Network};
 
 /// A peer of a story: its place in the order of arrival, never reused.
 pub type Name = usize;
@@ -33,11 +33,11 @@ pub struct Room<P: Protocol = Flood> {
     /// Whose attempts were to end.
     pub given_up: Vec<DialId>,
     retained_max: usize,
-    lines: Vec<Line>,
+    guests: Vec<Guest>,
     here: BTreeMap<Token, Name>,
 }
 
-struct Line {
+struct Guest {
     token: Token,
     inbox: Vec<u8>,
     take: Take,
@@ -62,9 +62,9 @@ impl<P: Protocol> Room<P> {
             now: Instant::START,
             events: Vec::new(),
             reads: Vec::new(),
+            guests: Vec::new(),
             dials: Vec::new(),
             given_up: Vec::new(),
-            lines: Vec::new(),
             here: BTreeMap::new(),
         }
     }
@@ -72,8 +72,12 @@ impl<P: Protocol> Room<P> {
     // What the world does.
 
     pub fn try_join(&mut self, address: &str) -> Result<Name, Refusal> {
-        let ip = address.parse().expect("an address");
-        let token = self.relay.accepted(self.now, SocketAddr::new(ip, 1000 + self.lines.len() as u16))?;
+        self.try_join_as(address, Framing::Frames)
+    }
+
+    pub fn try_join_as(&mut self, address: &str, framing: Framing) -> Result<Name, Refusal> {
+        let at = SocketAddr::new(address.parse().expect("an address"), 1000 + self.guests.len() as u16);
+        let token = self.relay.accepted(self.now, at, framing)?;
         Ok(self.seat(token))
     }
 
@@ -84,9 +88,9 @@ impl<P: Protocol> Room<P> {
     }
 
     fn seat(&mut self, token: Token) -> Name {
-        let name = self.lines.len();
+        let name = self.guests.len();
         let unread = VecDeque::new();
-        self.lines.push(Line {
+        self.guests.push(Guest {
             token,
             inbox: Vec::new(),
             take: Take::All,
@@ -103,6 +107,11 @@ impl<P: Protocol> Room<P> {
         self.try_join(address).expect("the door is open")
     }
 
+    /// The same of a peer whose messages are lines.
+    pub fn join_lines(&mut self, address: &str) -> Name {
+        self.try_join_as(address, Framing::Lines).expect("the door is open")
+    }
+
     /// So many peers, each from an address of its own.
     pub fn join_many(&mut self, count: usize) -> Vec<Name> {
         (0..count).map(|i| self.join(&format!("10.0.{}.{}", i / 250, i % 250 + 1))).collect()
@@ -111,7 +120,7 @@ impl<P: Protocol> Room<P> {
     /// Bytes come from a peer, and the turn goes on.
     pub fn send(&mut self, from: Name, bytes: &[u8]) {
         if self.is_here(from) {
-            self.relay.received(self.now, self.lines[from].token, bytes);
+            self.relay.received(self.now, self.guests[from].token, bytes);
             self.note();
         }
     }
@@ -124,16 +133,16 @@ impl<P: Protocol> Room<P> {
 
     /// Bytes are on their way from a peer: they are read as far as the relay allows, in this turn and later.
     pub fn offer(&mut self, from: Name, bytes: &[u8]) {
-        self.lines[from].unread.extend(bytes);
+        self.guests[from].unread.extend(bytes);
     }
 
     pub fn unread(&self, of: Name) -> usize {
-        self.lines[of].unread.len()
+        self.guests[of].unread.len()
     }
 
     pub fn end(&mut self, from: Name) {
         if self.is_here(from) {
-            self.relay.ended(self.now, self.lines[from].token);
+            self.relay.ended(self.now, self.guests[from].token);
             self.note();
         }
     }
@@ -141,7 +150,7 @@ impl<P: Protocol> Room<P> {
     /// It is heard that a peer sends no more than is on its way.
     pub fn hang_up(&mut self, from: Name) {
         if self.is_here(from) {
-            self.relay.hung_up(self.now, self.lines[from].token);
+            self.relay.hung_up(self.now, self.guests[from].token);
             self.note();
         }
     }
@@ -154,9 +163,9 @@ impl<P: Protocol> Room<P> {
     }
 
     pub fn takes(&mut self, who: Name, take: Take) {
-        let line = &mut self.lines[who];
-        line.take = take;
-        line.renew();
+        let guest = &mut self.guests[who];
+        guest.take = take;
+        guest.renew();
     }
 
     /// A whole turn: peers are read and written to as their sockets allow, then the outputs.
@@ -183,7 +192,7 @@ impl<P: Protocol> Room<P> {
             assert_eq!(self.read_limit(name), 0, "and it is not read");
             self.close(name, reason);
         }
-        self.lines.iter_mut().for_each(Line::renew);
+        self.guests.iter_mut().for_each(Guest::renew);
         self.note();
     }
 
@@ -203,28 +212,28 @@ impl<P: Protocol> Room<P> {
 
     /// What a peer was sent since it was last asked.
     pub fn got(&mut self, who: Name) -> Vec<u8> {
-        std::mem::take(&mut self.lines[who].inbox)
+        std::mem::take(&mut self.guests[who].inbox)
     }
 
     pub fn is_here(&self, who: Name) -> bool {
-        self.lines[who].gone.is_none()
+        self.guests[who].gone.is_none()
     }
 
     pub fn gone(&self, who: Name) -> Option<Reason> {
-        self.lines[who].gone.map(|(reason, _)| reason)
+        self.guests[who].gone.map(|(reason, _)| reason)
     }
 
     /// Why and when, in microseconds from the start.
     pub fn gone_at(&self, who: Name) -> Option<(Reason, u64)> {
-        self.lines[who].gone.map(|(reason, when)| (reason, when.as_micros()))
+        self.guests[who].gone.map(|(reason, when)| (reason, when.as_micros()))
     }
 
     pub fn read_limit(&self, of: Name) -> usize {
-        self.relay.read_limit(self.lines[of].token)
+        self.relay.read_limit(self.guests[of].token)
     }
 
     pub fn unsent(&self, to: Name) -> usize {
-        self.relay.unsent(self.lines[to].token).map(|part| part.len()).sum()
+        self.relay.unsent(self.guests[to].token).map(|part| part.len()).sum()
     }
 
     /// The events since the last call, without arrivals.
@@ -242,8 +251,8 @@ impl<P: Protocol> Room<P> {
     }
 
     fn read_some(&mut self, name: Name) -> bool {
-        let limit = self.read_limit(name).min(self.lines[name].unread.len()).min(16 * 1024);
-        let bytes: Vec<u8> = self.lines[name].unread.drain(..limit).collect();
+        let limit = self.read_limit(name).min(self.guests[name].unread.len()).min(16 * 1024);
+        let bytes: Vec<u8> = self.guests[name].unread.drain(..limit).collect();
         if limit > 0 {
             self.send(name, &bytes);
         }
@@ -260,25 +269,25 @@ impl<P: Protocol> Room<P> {
     }
 
     pub fn write(&mut self, to: Name) {
-        let line = &mut self.lines[to];
-        let room = line.left;
-        let before = line.inbox.len();
-        for part in self.relay.unsent(line.token) {
-            let here = part.len().min(room - (line.inbox.len() - before));
-            line.inbox.extend_from_slice(&part.as_slice()[..here]);
+        let guest = &mut self.guests[to];
+        let room = guest.left;
+        let before = guest.inbox.len();
+        for part in self.relay.unsent(guest.token) {
+            let here = part.len().min(room - (guest.inbox.len() - before));
+            guest.inbox.extend_from_slice(&part.as_slice()[..here]);
         }
-        let sent = line.inbox.len() - before;
-        line.left -= sent;
+        let sent = guest.inbox.len() - before;
+        guest.left -= sent;
         if sent > 0 {
-            self.relay.sent(self.now, line.token, sent);
+            self.relay.sent(self.now, guest.token, sent);
         }
     }
 
     fn close(&mut self, name: Name, reason: Reason) {
-        let line = &mut self.lines[name];
-        assert_eq!(line.gone.replace((reason, self.now)), None, "a peer is told to go once");
-        self.here.remove(&line.token);
-        self.relay.closed(self.now, line.token, reason);
+        let guest = &mut self.guests[name];
+        assert_eq!(guest.gone.replace((reason, self.now)), None, "a peer is told to go once");
+        self.here.remove(&guest.token);
+        self.relay.closed(self.now, guest.token, reason);
         self.note();
     }
 
@@ -288,7 +297,7 @@ impl<P: Protocol> Room<P> {
     }
 }
 
-impl Line {
+impl Guest {
     /// A new turn: the peer takes as much as it always takes.
     fn renew(&mut self) {
         self.left = match self.take {

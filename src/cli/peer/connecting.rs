@@ -92,14 +92,19 @@ fn first_bytes<S: Stack>(stack: &mut S, stream: &mut S::Stream) -> io::Result<Ve
     }
 }
 
+/// What the stack is told is spoken where we listen: it has no use for that, and we know better.
+const SPOKEN: crate::wire::Framing = crate::wire::Framing::Frames;
+
 /// Waits for whoever comes first, and for nobody after him.
 pub fn listen(
     stack: &mut KernelStack,
     at: SocketAddr,
     screen: &mut Screen,
 ) -> Result<Met<<KernelStack as Stack>::Stream>, Failure> {
-    let opened =
-        stack.listen(at, family(at, &[at]), PortUse::Alone).map_err(|error| cannot_listen(at, &error))?;
+    let family = family(at, &[at]);
+    let opened = stack
+        .listen(at, family, PortUse::Alone, SPOKEN)
+        .map_err(|error| cannot_listen("--listen", at, &error))?;
     screen.show(vec![Piece::Status(format!("listening on {opened}, for one peer"))]);
     let failed = |what: &str, error: io::Error| Failure::failed(format!("cannot {what}: {error}"));
     let (mut stream, with, now) = loop {
@@ -118,7 +123,7 @@ pub fn listen(
 fn accepted<S: Stack>(stack: &mut S) -> io::Result<Option<(S::Stream, SocketAddr)>> {
     loop {
         match stack.accept() {
-            Ok(accepted) => return Ok(Some(accepted)),
+            Ok((stream, from, _)) => return Ok(Some((stream, from))),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => return Ok(None),
                 io::ErrorKind::ConnectionAborted

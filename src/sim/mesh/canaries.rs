@@ -23,7 +23,7 @@ use crate::sim::stack::{SimStack, SimStream};
 use crate::sim::subject::Subject;
 use crate::sim::trace::Trace;
 use crate::time::Instant;
-use crate::wire::{Frame, Part};
+use crate::wire::{Frame, Framing, Part};
 
 /// Seeds within which a canary must be caught.
 const SEEDS: u64 = 40;
@@ -105,7 +105,7 @@ impl Stack for Warped {
         self.stack.now()
     }
 
-    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr)> {
+    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr, Framing)> {
         self.stack.accept()
     }
 

@@ -15,7 +15,7 @@ use crate::sim::packet::Conn;
 use crate::sim::stack::{SimStack, SimStream};
 use crate::time::Instant;
 use crate::wire::decoder::DecoderLimits;
-use crate::wire::{Command, Decoder, Frame, Part};
+use crate::wire::{Command, Decoder, Frame, Framing, Part};
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 64 * 1024;
@@ -54,7 +54,7 @@ struct Leaf {
 impl Leaves {
     /// Nobody is connected yet.
     pub fn new(mut stack: SimStack, parts: &[LeafPart], limits: DecoderLimits) -> Self {
-        stack.listen(LIAR);
+        stack.listen(LIAR, Framing::Frames);
         let leaf = |part: &LeafPart| Leaf {
             relay: MeshSetup::address(part.relay),
             from: part.from,
@@ -229,7 +229,7 @@ impl Leaves {
 
     /// Whoever has connected to the liar is answered.
     fn lie(&mut self) {
-        while let Ok((mut stream, _)) = self.stack.accept() {
+        while let Ok((mut stream, ..)) = self.stack.accept() {
             let token = Token(FIRST_LIE + self.lied_to.len() as u32); // far fewer
             let is_watched = self.stack.register(&mut stream, token).is_ok();
             let junk = Bytes::from_static(JUNK);

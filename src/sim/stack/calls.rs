@@ -14,7 +14,7 @@ use crate::sim::faults::Fault;
 use crate::sim::journal::Deed;
 use crate::sim::packet::{Conn, What};
 use crate::time::Instant;
-use crate::wire::Part;
+use crate::wire::{Framing, Part};
 
 const FIRST_PORT: u16 = 20_000;
 /// Most microseconds that pass between two rounds of reading on a slow host.
@@ -40,14 +40,16 @@ impl Stack for SimStack {
         self.now
     }
 
-    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr)> {
+    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr, Framing)> {
         if self.backlog.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         if self.faults.strikes(Fault::NoDescriptors) {
             return Err(io::Error::from_raw_os_error(EMFILE));
         }
-        let Some(conn) = self.backlog.pop_front() else { return Err(io::ErrorKind::WouldBlock.into()) };
+        let Some((conn, framing)) = self.backlog.pop_front() else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
         if self.faults.strikes(Fault::AcceptAborted) {
             self.remove(conn);
             self.send(conn, What::Reset);
@@ -55,12 +57,12 @@ impl Stack for SimStack {
         }
         let from = self.held(&SimStream(conn)).remote;
         self.note(Deed::Accepted(conn, from));
-        Ok((SimStream(conn), from))
+        Ok((SimStream(conn), from, framing))
     }
 
     fn stop_listening(&mut self) {
         self.listeners.clear();
-        for conn in std::mem::take(&mut self.backlog) {
+        for (conn, _) in std::mem::take(&mut self.backlog) {
             self.remove(conn);
             self.send(conn, What::Reset);
         }

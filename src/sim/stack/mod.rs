@@ -17,6 +17,7 @@ use super::packet::{Conn, Packet, What};
 use crate::protocol::Token;
 use crate::server::Readiness;
 use crate::time::Instant;
+use crate::wire::Framing;
 use end::End;
 
 /// Connections that wait to be accepted.
@@ -34,8 +35,8 @@ pub struct SimStack {
     home: Option<IpAddr>,
     /// Where no way leads: connecting fails at once.
     no_routes: Vec<SocketAddr>,
-    listeners: Vec<SocketAddr>,
-    backlog: VecDeque<Conn>,
+    listeners: Vec<(SocketAddr, Framing)>,
+    backlog: VecDeque<(Conn, Framing)>,
     /// Somebody has come since that was last said.
     is_visited: bool,
     /// Of whom something is to be said.
@@ -92,9 +93,9 @@ impl SimStack {
         }
     }
 
-    /// Whoever comes there is taken up.
-    pub fn listen(&mut self, at: SocketAddr) {
-        self.listeners.push(at);
+    /// Whoever comes there is taken up, and speaks so.
+    pub fn listen(&mut self, at: SocketAddr, framing: Framing) {
+        self.listeners.push((at, framing));
     }
 
     /// Its own connections come from there.
@@ -224,13 +225,14 @@ impl SimStack {
     }
 
     fn visited(&mut self, conn: Conn, from: SocketAddr, to: SocketAddr, room: usize) {
-        if !self.listeners.contains(&to) || self.backlog.len() >= BACKLOG {
+        let listener = self.listeners.iter().find(|(at, _)| *at == to);
+        let Some(&(_, framing)) = listener.filter(|_| self.backlog.len() < BACKLOG) else {
             return self.send(conn, What::Refused);
-        }
+        };
         let mut end = End::new(from, room);
         end.opened();
         self.place(conn, end);
-        self.backlog.push_back(conn);
+        self.backlog.push_back((conn, framing));
         self.is_visited = true;
         self.send(conn, What::Opened);
     }

@@ -33,6 +33,7 @@ use crate::relay::Relay;
 use crate::rng::Rng;
 use crate::server::Server;
 use crate::time::Instant;
+use crate::wire::Framing;
 use carrying::Way;
 use course::Course;
 
@@ -110,7 +111,7 @@ impl<S: Subject> World<S> {
         let mut rng = Rng::new(setup.seed ^ 0x5eed);
         let mut stack =
             SimStack::new(Host::Server as u32, HOSTS, Faults::new(rng.next(), setup.faults.clone()));
-        stack.listen(RELAY.into());
+        stack.listen(RELAY.into(), Framing::Frames);
         stack.keep_journal();
         let mut world = Self {
             now: Instant::START,
