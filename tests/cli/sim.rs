@@ -165,7 +165,7 @@ fn a_seed_is_a_mesh_too_and_its_trace_tells_of_every_relay() {
         sum(&row(&several, "meshes").replace("full mesh", "full").replace("selfish among others", "among")),
         2
     );
-    assert!(row(&several, "in them").contains("kills "), "{}", several.out);
+    assert!(row(&several, "in them").contains("relays killed "), "{}", several.out);
 }
 
 #[test]

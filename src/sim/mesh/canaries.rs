@@ -43,6 +43,8 @@ enum Canary {
     /// Nobody is dialled as long as somebody else does not answer.
     HoldsUpOthers,
     GivesUpForGood,
+    /// Whoever comes late finds the door open and nobody there.
+    StopsAccepting,
     EchoesOverALink,
     /// What it had accepted for a neighbour that was there again is taken for written, and is not.
     LosesAFrameAtAReconnect,
@@ -66,6 +68,7 @@ struct Warped {
     canary: Canary,
     links: LinkTokens,
     calls: u64,
+    accepts: u64,
     /// Connections that are being made, by the tokens of the attempts.
     attempts: BTreeMap<Conn, Token>,
     /// How often one came about, by the same.
@@ -106,6 +109,10 @@ impl Stack for Warped {
     }
 
     fn accept(&mut self) -> io::Result<(SimStream, SocketAddr, Framing)> {
+        self.accepts += 1;
+        if self.canary == Canary::StopsAccepting && self.accepts > 5 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         self.stack.accept()
     }
 
@@ -201,6 +208,7 @@ impl Builder for Canary {
             canary,
             links,
             calls: 0,
+            accepts: 0,
             attempts: BTreeMap::new(),
             came_up: BTreeMap::new(),
             fresh: BTreeSet::new(),
@@ -285,6 +293,7 @@ canaries! {
     one_that_dials_twice_is_caught: DialsTwice breaks Dials;
     one_that_has_an_address_wait_for_another_is_caught: HoldsUpOthers breaks Dials;
     one_that_gives_an_address_up_for_good_is_caught: GivesUpForGood breaks Dials;
+    one_that_accepts_nobody_any_more_is_caught: StopsAccepting breaks Convergence;
     one_that_echoes_over_a_link_is_caught: EchoesOverALink breaks Echo;
     one_that_loses_a_frame_at_a_reconnect_is_caught: LosesAFrameAtAReconnect breaks Delivery | Accounts;
 }

@@ -28,6 +28,6 @@ mod world;
 
 pub use builder::{Builder, Real};
 pub use outcome::{Happened, MeshOutcome};
-pub use setup::MeshSetup;
+pub use setup::{DialPart, LeafPart, Manner, MeshEnding, MeshSetup, RelayPart, Trouble};
 pub use topology::Topology;
 pub use world::Mesh;
