@@ -181,7 +181,7 @@ impl<B: Builder> Mesh<B> {
     /// may have forgotten it early.
     fn repeat(&mut self, leaf: usize, due: Due) -> Result<Option<u32>, Broken> {
         let window = self.setup.limits.dedup.unwrap_or_default();
-        if due != Due::ToAll || self.setup.has_troubles() || self.rng.below(6) > 0 {
+        if due != Due::ToAll || self.setup.has_troubles() || self.rng.below(3) > 0 {
             return Ok(None);
         }
         match self.ledger.said_before(self.now, leaf, &mut self.rng) {

@@ -53,6 +53,8 @@ pub enum Order {
     KeptWithinReach,
 }
 
+/// What a leaf may say again: few things, so that each is said at many moments of its time.
+const FAVOURITES: u64 = 2;
 /// Commands of frames; most are called as people's messages are.
 const COMMANDS: [&str; 8] = ["msg", "msg", "msg", "msg", "tx", "inv", "", "pings"];
 
@@ -83,10 +85,10 @@ impl Ledger {
         self.said.len() as u32 - 1 // far fewer
     }
 
-    /// Something that a leaf said so long ago, and nobody said since.
+    /// One of the first things that a leaf said, and how long ago it was due last.
     pub fn said_before(&self, now: Instant, by: usize, rng: &mut Rng) -> Option<(u32, Duration)> {
-        let its: Vec<usize> = (0..self.said.len()).filter(|&number| self.said[number].by == by).collect();
-        let number = *its.get(rng.below(its.len().max(1) as u64) as usize)?;
+        let mut its = (0..self.said.len()).filter(|&number| self.said[number].by == by);
+        let number = its.nth(rng.below(FAVOURITES) as usize)?;
         Some((number as u32, now.since(self.said[number].at)))
     }
 
