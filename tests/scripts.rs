@@ -1,9 +1,12 @@
-//! What `scripts/soak.sh` and `scripts/storm.sh` run, for a few seconds each, and the book they judge by.
+//! What `scripts/soak.sh`, `scripts/storm.sh` and `scripts/mesh.sh` run, for a few seconds each, and the book they
+//! judge by.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 #[path = "common/example.rs"]
 mod example;
@@ -12,6 +15,9 @@ mod ledger;
 
 use example::example;
 use ledger::{Account, Ledger};
+
+/// How long anything may take that is sure to happen.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn crowd() -> Command {
     Command::new(example("crowd"))
@@ -50,29 +56,61 @@ fn a_storm_of_two_hundred_loses_nobody() {
 }
 
 #[test]
-fn whoever_stops_the_crowd_stops_its_relay() {
-    let mut crowd =
-        crowd().args(["soak", "600"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+fn a_line_and_a_ring_of_relays_hear_everything_once() {
+    let text = text(&run(&["mesh", "line", "ring"]));
+    for (shape, relays, dialed) in [("line", "3", "2"), ("ring", "3", "3")] {
+        let row = text.lines().find(|line| line.starts_with(shape)).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(row.split_whitespace().collect::<Vec<_>>()[1..3], [relays, dialed], "{text}");
+    }
+    assert!(text.ends_with("mesh: everybody heard everything once\n"), "{text}");
+}
+
+#[test]
+fn whoever_stops_the_crowd_stops_its_relays() {
+    for (words, relays) in [(["soak", "600"], 1), (["mesh", "ring"], 3)] {
+        whoever_stops_it_stops_them(&words, relays);
+    }
+}
+
+fn whoever_stops_it_stops_them(words: &[&str], count: usize) {
+    let mut crowd = crowd().args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = String::new();
     BufReader::new(crowd.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
-    assert!(first.starts_with("soak: 600 s"), "{first}"); // the relay runs
-    let relay = child_of(&crowd);
+    assert!(first.starts_with(words[0]), "{first}");
+    let relays = children_of(&crowd, count);
     assert!(Command::new("kill").args(["-TERM", &crowd.id().to_string()]).status().unwrap().success());
     let mut errors = String::new();
     crowd.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
     assert_eq!((crowd.wait().unwrap().code(), errors.as_str()), (Some(1), "error: stopped by a signal\n"));
-    assert!(!Path::new(&format!("/proc/{relay}")).exists(), "the relay is left");
+    for relay in relays {
+        assert!(!Path::new(&format!("/proc/{relay}")).exists(), "a relay is left");
+    }
 }
 
-fn child_of(parent: &Child) -> String {
-    let pid = parent.id();
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    children.split_whitespace().next().unwrap_or_else(|| panic!("no relay")).to_string()
+/// Once there are so many.
+fn children_of(parent: &Child, count: usize) -> Vec<String> {
+    let (pid, began) = (parent.id(), Instant::now());
+    loop {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        let children: Vec<String> = children.split_whitespace().map(String::from).collect();
+        if children.len() == count {
+            return children;
+        }
+        assert!(began.elapsed() < PATIENCE, "{} relays", children.len());
+        thread::yield_now();
+    }
 }
 
 #[test]
 fn words_that_make_no_sense_are_said_so() {
-    for args in [&["soak"][..], &["soak", "0"], &["storm", "1"], &["storm", "many"], &["fair", "1"]] {
+    for args in [
+        &["soak"][..],
+        &["soak", "0"],
+        &["storm", "1"],
+        &["storm", "many"],
+        &["mesh", "star"],
+        &["fair", "1"],
+    ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(output.stderr.starts_with(b"error: "), "{args:?}");

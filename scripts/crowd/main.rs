@@ -1,12 +1,15 @@
-//! A crowd for a relay: what `scripts/soak.sh` and `scripts/storm.sh` run. Starts the relay built beside it,
-//! and says in numbers what came of it. Knows how a run begins and ends, not what happens in it.
+//! A crowd for a relay: what `scripts/soak.sh`, `scripts/storm.sh` and `scripts/mesh.sh` run. Starts the relay built
+//! beside it, and says in numbers what came of it. Knows how a run begins and ends, not what happens in it.
 
 mod frames;
 mod honest;
 mod hostile;
+mod leaves;
 mod ledger;
+mod mesh;
 mod relay;
 mod returning;
+mod shape;
 mod soak;
 mod storm;
 
@@ -15,11 +18,16 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use shape::Shape;
+
 /// How long anything may take that is sure to happen. A machine that is busy is slow, not broken.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A storm's time in all. Ten thousand peers need a few seconds, beside other work some more.
 const STORM_BOUND: Duration = Duration::from_secs(180);
+
+/// That of all meshes. Together they need twenty seconds or so.
+const MESH_BOUND: Duration = Duration::from_secs(170);
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -27,10 +35,12 @@ fn main() -> ExitCode {
     let what = match words[..] {
         ["soak", seconds] => seconds.parse().ok().filter(|&seconds| seconds > 0).map(Play::Soak),
         ["storm", peers] => peers.parse().ok().filter(|&peers| peers > 1).map(Play::Storm),
+        ["mesh", ref shapes @ ..] => Shape::named(shapes).map(Play::Mesh),
         _ => None,
     };
     let Some(play) = what else {
-        return complain("crowd soak SECONDS, or crowd storm PEERS, at least 2", 2);
+        let usage = "crowd soak SECONDS, or crowd storm PEERS, at least 2, or crowd mesh [SHAPE...]";
+        return complain(usage, 2);
     };
     // whoever stops this program means the relay too
     if let Err(error) = ctrlc::set_handler(|| relay::give_up("stopped by a signal")) {
@@ -50,6 +60,7 @@ fn main() -> ExitCode {
 enum Play {
     Soak(u64),
     Storm(usize),
+    Mesh(Vec<Shape>),
 }
 
 impl Play {
@@ -58,6 +69,7 @@ impl Play {
         match self {
             Self::Soak(seconds) => Duration::from_secs(*seconds) + soak::WARM_UP + 6 * PATIENCE,
             Self::Storm(_) => STORM_BOUND,
+            Self::Mesh(_) => MESH_BOUND,
         }
     }
 
@@ -65,6 +77,7 @@ impl Play {
         match self {
             Self::Soak(seconds) => soak::run(Duration::from_secs(seconds)),
             Self::Storm(peers) => storm::run(peers),
+            Self::Mesh(shapes) => mesh::run(&shapes),
         }
     }
 }

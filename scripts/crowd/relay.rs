@@ -1,4 +1,4 @@
-//! The relay's process: started, watched in /proc, ended. Knows no peer.
+//! A relay's process: started, watched in /proc and by its log, ended. Knows no peer.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -15,8 +15,8 @@ use crate::PATIENCE;
 /// Last lines of the log that are kept, to be shown when something goes wrong.
 const LINES_KEPT: usize = 20;
 
-/// The process, for whoever may have to end it: its owner, a signal, the end of all patience.
-static RUNNING: Mutex<Option<Child>> = Mutex::new(None);
+/// The processes, for whoever may have to end them: their owners, a signal, the end of all patience.
+static RUNNING: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 /// A running relay. Dropped, it is killed.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct Relay {
 #[derive(Debug, Default)]
 struct Log {
     figures: String,
+    /// Relays it has dialled and not lost since.
+    links: usize,
     last: VecDeque<String>,
 }
 
@@ -48,7 +50,7 @@ impl Relay {
             command.spawn().map_err(|error| format!("cannot start {}: {error}", program.display()))?;
         let pid = child.id();
         let pipes = (child.stdout.take(), child.stderr.take());
-        *running = Some(child);
+        running.push(child);
         drop(running);
         let (Some(out), Some(err)) = pipes else { return Err("the relay has no stdout and stderr".into()) };
         let log = Arc::new(Mutex::new(Log::default()));
@@ -91,6 +93,18 @@ impl Relay {
         lock(&self.log).figures.clone()
     }
 
+    /// Frames that came to it, by the last line of figures.
+    pub fn frames(&self) -> u64 {
+        let figures = self.figures();
+        let of_traffic = figures.split(" in=").nth(1).and_then(|rest| rest.split('/').next());
+        of_traffic.and_then(|number| number.parse().ok()).unwrap_or(0) // before the first line
+    }
+
+    /// How many of the relays it dials are there, by its log.
+    pub fn links(&self) -> usize {
+        lock(&self.log).links
+    }
+
     /// Whether it has ended by itself, or at our word.
     pub fn is_over(&self) -> bool {
         matches!(self.ended.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected))
@@ -118,7 +132,7 @@ impl Relay {
             return Err(format!("the relay does not end at SIGTERM:\n{log}"));
         }
         // its log is closed: this waits for the rest of its end, no longer
-        let child = running().take();
+        let child = take(&mut running(), self.pid);
         match child.map(|mut child| child.wait()) {
             Some(Ok(status)) if status.success() => Ok(()),
             ended => Err(format!("the relay ended with {ended:?}:\n{log}")),
@@ -139,26 +153,32 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        end(&mut running());
+        let mut running = running();
+        if let Some(child) = take(&mut running, self.pid) {
+            end(child);
+        }
     }
 }
 
-/// Ends the relay, if there is one, and this program, from whatever thread.
+/// Ends all relays and this program, from whatever thread.
 pub fn give_up(why: &str) {
     let mut running = running(); // kept: nobody starts another
-    end(&mut running);
+    running.drain(..).for_each(end);
     let _ = writeln!(stderr(), "error: {why}"); // closed: then nobody wants it
     exit(1);
 }
 
-fn end(running: &mut Option<Child>) {
-    if let Some(mut child) = running.take() {
-        let _ = child.kill(); // it has ended already: so much the better
-        let _ = child.wait();
-    }
+fn end(mut child: Child) {
+    let _ = child.kill(); // it has ended already: so much the better
+    let _ = child.wait();
 }
 
-fn running() -> MutexGuard<'static, Option<Child>> {
+fn take(running: &mut Vec<Child>, pid: u32) -> Option<Child> {
+    let at = running.iter().position(|child| child.id() == pid)?;
+    Some(running.swap_remove(at))
+}
+
+fn running() -> MutexGuard<'static, Vec<Child>> {
     lock(&RUNNING)
 }
 
@@ -181,6 +201,11 @@ fn follow(err: ChildStderr, log: &Mutex<Log>, _ended: Sender<()>) {
             && figures.contains(" accepted=")
         {
             log.figures = format!("peers={figures}");
+        }
+        if line.contains(" connected to=") {
+            log.links += 1;
+        } else if line.contains(" lost to=") {
+            log.links = log.links.saturating_sub(1);
         }
         if log.last.len() == LINES_KEPT {
             log.last.pop_front();

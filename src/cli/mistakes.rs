@@ -13,7 +13,7 @@ pub(super) fn one_line(error: &clap::Error, words: &[OsString]) -> String {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
-    let option = context(ContextKind::InvalidArg).and_then(|arg| arg.split([' ', '=']).next());
+    let option = context(ContextKind::InvalidArg).and_then(|arg| arg.split([' ', '=', '[']).next());
     match (error.kind(), option) {
         (ErrorKind::ValueValidation, Some(option)) => {
             let value = context(ContextKind::InvalidValue).unwrap_or_default();

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::dialect::Items;
 use super::receiver::Receiver;
 use crate::server::{Stack, WRITE_PARTS};
-use crate::wire::{Decoder, Part, WriteQueue};
+use crate::wire::{Decoder, LineDecoder, Part, WriteQueue};
 
 /// A peer.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub enum Stage {
     Connecting,
     /// There, and asking the relay whether it is in the room.
     Greeting(Box<Decoder>),
+    /// There, with no ping: it waits until it hears a line.
+    Listening(LineDecoder),
     /// The same where the server is no relay.
     Introducing(Items),
     /// In the room.

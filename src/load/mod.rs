@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   Joining ─ everybody's ping is answered ─→ WarmingUp ─→ Measuring ─→ Draining ─ nothing is under way ─→ Parting
-//!     ─ everybody's last ping is answered ─→ Over
+//!     ─ everybody's last ping is answered ─→ Over          (a line peer hears another's line instead: probes.rs)
 //!
 //!   one turn:  wait → read, and compare with the tape → make what is due → write
 //! ```
@@ -18,12 +18,15 @@ mod lost;
 mod maker;
 mod pace;
 mod plan;
+mod probes;
 mod reading;
 mod receiver;
+mod rendering;
 mod report;
 mod sending;
 mod strays;
 mod tape;
+mod writing;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -45,7 +48,8 @@ use figures::Figures;
 use joining::Joining;
 use link::Link;
 use maker::Maker;
-use receiver::Run;
+use probes::{Probes, Probing};
+use receiver::{Parting, Run};
 use sending::Sending;
 use tape::Tape;
 
@@ -70,6 +74,7 @@ pub struct Load<S: Stack> {
     phase: Phase,
     gave_up: Option<GaveUp>,
     joining: Joining,
+    probing: Probing,
     sending: Sending,
     /// When something came last, or the last phase began.
     last_news: Instant,
@@ -113,22 +118,31 @@ impl<S: Stack> Load<S> {
     /// A run through this stack. It begins with the first turn.
     ///
     /// # Panics
-    /// If the plan has fewer than two peers, no sender, more senders than peers, or nobody who receives.
+    /// If the plan has fewer than two peers, no sender, more senders than peers, or nobody who receives; or lines beside
+    /// anything but frames.
     pub fn new(stack: S, plan: Plan) -> Self {
         assert!(plan.peers >= 2 && (1..=plan.peers).contains(&plan.senders), "{plan:?}");
         assert!(plan.receivers() > 0, "{plan:?}");
-        let maker = Maker::new(plan.seed, plan.sizes.clone(), plan.codec());
+        assert!(plan.lines_at.is_none() || plan.dialect == Dialect::Frames, "{plan:?}");
+        let maker = Maker::new(plan.seed, plan.sizes.clone(), plan.codecs());
         let tape = Tape::new(plan.senders as usize);
         let now = stack.now();
         Self {
             stack,
-            run: Run { maker, tape, figures: Figures::new(), asides: Asides::default() },
+            run: Run {
+                maker,
+                tape,
+                figures: Figures::new(),
+                asides: Asides::default(),
+                probes: Probes::default(),
+            },
             links: Vec::with_capacity(plan.peers as usize),
             ready: Vec::new(),
             readers: VecDeque::new(),
             phase: Phase::Joining,
             gave_up: None,
             joining: Joining::beginning(now, plan.peers),
+            probing: Probing::beginning(now),
             sending: Sending::new(plan.senders),
             last_news: now,
             scratch: vec![0; READ_BYTES].into(),
@@ -221,7 +235,8 @@ impl<S: Stack> Load<S> {
         let of_phase = match self.phase {
             Phase::Joining if self.joining.can_begin_another() => Some(Instant::START),
             Phase::Draining if self.run.tape.under_way() == 0 => Some(Instant::START),
-            Phase::Joining | Phase::Draining | Phase::Parting | Phase::Over => None,
+            Phase::Joining => self.probing.due(),
+            Phase::Draining | Phase::Parting | Phase::Over => None,
             Phase::WarmingUp | Phase::Measuring => self.sending.wake_up(&self.plan, self.phase),
         };
         let patience = self.is_waiting().then(|| self.last_news + self.plan.patience);
@@ -295,12 +310,16 @@ impl<S: Stack> Load<S> {
     fn take_leave(&mut self) {
         self.phase = Phase::Parting;
         self.last_news = self.now;
+        let probers = self.last_probers();
+        probers.iter().for_each(|&prober| self.probe(Occasion::Farewell, prober));
         for peer in 0..self.plan.peers {
             if self.links[peer as usize].is_talking() {
-                let codec = self.run.maker.codec();
+                let codec = self.run.maker.codec(self.plan.track(peer));
                 let link = &mut self.links[peer as usize];
-                link.queue(codec.question(Occasion::Farewell, self.plan.role(peer), peer));
-                link.receiver.asks_to_part();
+                let question = codec.question(Occasion::Farewell, self.plan.role(peer), peer);
+                let parting = if question.is_some() { Parting::Asked } else { Parting::Parted };
+                question.into_iter().for_each(|question| link.queue(question));
+                link.receiver.takes_leave(parting, &probers);
                 self.flush(peer);
             }
         }
@@ -318,7 +337,8 @@ impl<S: Stack> Load<S> {
         }
         for sender in 0..self.plan.senders {
             let unsent = self.links[sender as usize].drop_unsent();
-            let count = self.run.tape.retract(sender, unsent, self.run.maker.codec().shorter());
+            let track = self.plan.track(sender);
+            let count = self.run.tape.retract(sender, track, unsent, self.run.maker.codec(track).shorter());
             self.sending.were_never_sent(count);
         }
         let made: Vec<u64> = (0..self.plan.senders).map(|sender| self.run.tape.made(sender)).collect();

@@ -8,7 +8,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::dialect::{Codec, Dialect, Foreign, Frames, Role};
+use super::maker::Codecs;
 use super::pace::Pace;
+use super::rendering::Track;
 use crate::wire::{Command, Magic};
 
 /// A run.
@@ -18,6 +20,8 @@ pub struct Plan {
     pub to: SocketAddr,
     /// What is spoken with it.
     pub dialect: Dialect,
+    /// Beside frames: where every second peer connects, from number 1 on, and speaks lines.
+    pub lines_at: Option<SocketAddr>,
     /// What frames begin with.
     pub magic: Magic,
     /// What frames that are messages are called.
@@ -51,6 +55,8 @@ pub enum LoadError {
     /// A connection could not be made.
     #[error("peer {peer} of {peers} cannot connect to {to}: {error}")]
     Connect {
+        /// What was to be spoken.
+        dialect: Dialect,
         /// Which one, from 0, as everywhere.
         peer: u32,
         /// Of how many.
@@ -99,7 +105,7 @@ pub enum LoadError {
         what: String,
     },
     /// It could, and there is no answer.
-    #[error("{to} has answered {} peers, and none for {} s more: {}", answered(*.dialect, *.joined, *.peers), .patience.as_secs(), doubt(*.dialect))]
+    #[error("{to} has {} peers, and none for {} s more: {}", answered(*.dialect, *.joined, *.peers), .patience.as_secs(), doubt(*.dialect))]
     NoAnswer {
         /// What was spoken.
         dialect: Dialect,
@@ -118,7 +124,7 @@ impl Plan {
     /// Where a peer connects from: on the loopback network each from its own address, so that the ports of one
     /// do not run out and a ban of one is not a ban of all.
     pub fn source(&self, peer: u32) -> Option<IpAddr> {
-        match self.to.ip() {
+        match self.address(peer).ip() {
             IpAddr::V4(v4) if v4.is_loopback() => {
                 let first = u32::from(Ipv4Addr::new(127, 1, 0, 1));
                 Some(Ipv4Addr::from(first + peer).into())
@@ -132,12 +138,41 @@ impl Plan {
         self.source(peer).map_or_else(|| "this host's address".into(), |ip| ip.to_string())
     }
 
-    /// How this run is to speak.
-    pub(super) fn codec(&self) -> Codec {
-        match Foreign::new(self.dialect, self.seed) {
-            Some(foreign) => Codec::Foreign(foreign),
-            None => Codec::Frames(Frames::new(self.seed, self.magic, self.command, *self.sizes.end())),
+    /// Where a peer connects to.
+    pub fn address(&self, peer: u32) -> SocketAddr {
+        self.lines_at.filter(|_| self.track(peer) == Track::Second).unwrap_or(self.to)
+    }
+
+    /// What a peer speaks.
+    pub fn spoken(&self, peer: u32) -> Dialect {
+        match self.track(peer) {
+            Track::First => self.dialect,
+            Track::Second => Dialect::Lines,
         }
+    }
+
+    /// How many of the peers speak lines.
+    pub fn line_peers(&self) -> u32 {
+        match (self.dialect, self.lines_at) {
+            (Dialect::Lines, _) => self.peers,
+            (_, Some(_)) => self.peers / 2,
+            (_, None) => 0,
+        }
+    }
+
+    /// On which track of the tape its deliveries lie.
+    pub(super) fn track(&self, peer: u32) -> Track {
+        if self.lines_at.is_some() && peer % 2 == 1 { Track::Second } else { Track::First }
+    }
+
+    /// How this run is to speak, on each track.
+    pub(super) fn codecs(&self) -> Codecs {
+        let first = match (self.dialect, Foreign::new(self.dialect, self.seed)) {
+            (_, Some(foreign)) => Codec::Foreign(foreign),
+            (Dialect::Lines, _) => Codec::Lines,
+            _ => Codec::Frames(Frames::new(self.seed, self.magic, self.command, *self.sizes.end())),
+        };
+        [first].into_iter().chain(self.lines_at.map(|_| Codec::Lines)).collect()
     }
 
     /// Deliveries that one message makes.
@@ -157,6 +192,7 @@ fn unwanted(dialect: Dialect, from: &str) -> String {
         Dialect::Frames => {
             format!("it is full, or has banned {from}, or speaks another network's magic")
         }
+        Dialect::Lines => format!("it is full, or has banned {from}, or takes no lines there"),
         Dialect::Redis | Dialect::Nats | Dialect::Mqtt => {
             format!("it is full, or does not want {from}, or does not speak {dialect}")
         }
@@ -165,14 +201,16 @@ fn unwanted(dialect: Dialect, from: &str) -> String {
 
 fn answered(dialect: Dialect, joined: u32, peers: u32) -> String {
     match dialect {
-        Dialect::Frames => format!("the pings of {joined} of {peers}"),
-        Dialect::Redis | Dialect::Nats | Dialect::Mqtt => format!("{joined} of {peers}"),
+        Dialect::Frames => format!("answered the pings of {joined} of {peers}"),
+        Dialect::Lines => format!("passed our lines on to {joined} of {peers}"),
+        Dialect::Redis | Dialect::Nats | Dialect::Mqtt => format!("answered {joined} of {peers}"),
     }
 }
 
 fn doubt(dialect: Dialect) -> String {
     match dialect {
         Dialect::Frames => "is that a relay?".into(),
+        Dialect::Lines => "is that where a relay takes lines?".into(),
         Dialect::Redis | Dialect::Nats | Dialect::Mqtt => format!("does it speak {dialect}?"),
     }
 }
@@ -185,9 +223,36 @@ mod tests {
 
     #[test]
     fn on_the_loopback_network_everybody_has_an_address_of_his_own() {
-        let mut plan = Plan {
+        let mut plan = plan();
+        assert_eq!(plan.source_name(0), "127.1.0.1");
+        assert_eq!(plan.source_name(19_999), "127.1.78.32");
+        plan.lines_at = Some("192.0.2.1:7334".parse().unwrap());
+        assert_eq!(plan.source(3), None, "the line peers go elsewhere");
+        for elsewhere in ["[::1]:7333", "192.0.2.1:7333"] {
+            plan.to = elsewhere.parse().unwrap();
+            assert_eq!(plan.source(2), None);
+        }
+    }
+
+    #[test]
+    fn every_second_peer_is_a_line_peer_or_all_or_none() {
+        let (framed, other) = (plan(), "127.0.0.1:7334".parse().unwrap());
+        let mixed = Plan { lines_at: Some(other), ..plan() };
+        let lines = Plan { dialect: Dialect::Lines, ..plan() };
+        for (plan, line_peers) in [(&framed, 0), (&mixed, 10_000), (&lines, 20_000)] {
+            let counted = (0..plan.peers).filter(|&peer| plan.spoken(peer) == Dialect::Lines);
+            assert_eq!((plan.line_peers(), counted.count()), (line_peers, line_peers as usize));
+        }
+        assert_eq!([0, 1, 2, 3].map(|peer| mixed.address(peer).port()), [7333, 7334, 7333, 7334]);
+        assert_eq!(lines.address(1).port(), 7333);
+        assert_eq!([framed, mixed, lines].map(|plan| plan.codecs().len()), [1, 2, 1]);
+    }
+
+    fn plan() -> Plan {
+        Plan {
             to: "127.0.0.1:7333".parse().unwrap(),
             dialect: Dialect::Frames,
+            lines_at: None,
             magic: Network::PRIVATE.magic,
             command: "msg".parse().unwrap(),
             peers: 20_000,
@@ -199,12 +264,6 @@ mod tests {
             max_bytes: u64::MAX,
             patience: Duration::ZERO,
             seed: 0,
-        };
-        assert_eq!(plan.source_name(0), "127.1.0.1");
-        assert_eq!(plan.source_name(19_999), "127.1.78.32");
-        for elsewhere in ["[::1]:7333", "192.0.2.1:7333"] {
-            plan.to = elsewhere.parse().unwrap();
-            assert_eq!(plan.source(3), None);
         }
     }
 

@@ -6,7 +6,7 @@ use super::dialect::Role;
 use super::link::Stage;
 use super::plan::LoadError;
 use super::sending::OUTBOX_BYTES;
-use super::{Load, READS_PER_TURN};
+use super::{Load, Phase, READS_PER_TURN};
 use crate::protocol::Token;
 use crate::server::{Readiness, Stack};
 
@@ -127,14 +127,18 @@ impl<S: Stack> Load<S> {
         self.stack.close(stream);
         link.stage = Stage::Gone;
         if peer < self.plan.senders {
-            let shorter = self.run.maker.codec().shorter();
-            self.run.tape.retract(peer, link.drop_unsent(), shorter);
+            let track = self.plan.track(peer);
+            let shorter = self.run.maker.codec(track).shorter();
+            self.run.tape.retract(peer, track, link.drop_unsent(), shorter);
         }
         let made: Vec<u64> = (0..self.plan.senders).map(|sender| self.run.tape.made(sender)).collect();
         link.receiver.leave((0..).zip(made), &mut self.run);
         match self.plan.role(peer) {
             Role::Both | Role::Receiver => self.sending.one_has_gone(),
             Role::Sender => {}
+        }
+        if self.phase == Phase::Parting {
+            self.links.iter_mut().for_each(|link| _ = link.receiver.waits_no_longer_for(peer));
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   bytes → Head: whose is it? ─ next of its sender's, and under way ─→ Body: the same bytes? ─→ came
-//!              ├─ the answer to the farewell: nothing is due any more    └─ no ─→ Passing: spoilt
+//!              ├─ the answer to the farewell: nothing is due any more    └─ no ─→ Passing, or Skipping: spoilt
 //!              └─ anything else: strays.rs
 //! ```
 //!
@@ -13,13 +13,16 @@
 mod tests;
 
 use arrayvec::ArrayVec;
+use memchr::memchr;
 
 use super::asides::Asides;
-use super::dialect::{HEAD_MOST, Items, Role};
+use super::dialect::{Codec, HEAD_MOST, Items, Role};
 use super::figures::{Fault, FaultKind, Figures};
 use super::ledger::Ledger;
 use super::lost::Lost;
 use super::maker::{Head, Maker, MessageId};
+use super::probes::{Probers, Probes};
+use super::rendering::Track;
 use super::tape::Tape;
 use crate::time::Instant;
 
@@ -34,6 +37,8 @@ pub struct Run {
     pub figures: Figures,
     /// What comes up meanwhile.
     pub asides: Asides,
+    /// What was sent only to be heard.
+    pub probes: Probes,
 }
 
 /// One receiver.
@@ -41,9 +46,12 @@ pub struct Run {
 pub struct Receiver {
     pub(super) me: u32,
     pub(super) role: Role,
+    pub(super) track: Track,
     pub(super) ledger: Ledger,
     pub(super) place: Place,
     pub(super) parting: Parting,
+    /// Whose last probe is still to come to it.
+    pub(super) probers: Probers,
     /// Of its own messages, how many the server has said it took.
     pub(super) receipts: u64,
 }
@@ -57,6 +65,10 @@ pub enum Place {
     Body(MessageId, usize),
     /// In something that is wrong already: so many bytes of it are to come.
     Passing(usize),
+    /// In a line that is wrong already: up to its end.
+    Skipping,
+    /// In a line that is no delivery that was due next, with what has come of it.
+    Line(Vec<u8>),
     /// Something odd has come from a relay.
     Lost(Box<Lost>),
     /// Something else has come than a delivery that was due next, from a server that is no relay.
@@ -70,19 +82,20 @@ pub enum Parting {
     Staying,
     /// It has asked whether there is anything else.
     Asked,
-    /// It was answered.
+    /// It was answered, or has nobody to ask.
     Parted,
 }
 
 impl Receiver {
     /// Receiver number `me`, who gets what the other of so many senders send, if it gets anything.
-    pub fn new(me: u32, role: Role, senders: usize) -> Self {
+    pub fn new(me: u32, role: Role, track: Track, senders: usize) -> Self {
         let senders = match role {
             Role::Both | Role::Receiver => senders,
             Role::Sender => 0,
         };
         let ledger = Ledger::new(senders);
-        Self { me, role, ledger, place: Place::START, parting: Parting::Staying, receipts: 0 }
+        let (place, parting, probers) = (Place::START, Parting::Staying, Probers::new());
+        Self { me, role, track, ledger, place, parting, probers, receipts: 0 }
     }
 
     /// Bytes have come now.
@@ -97,15 +110,18 @@ impl Receiver {
                     self.compare(id, at, bytes, run)
                 }
                 Place::Passing(_) => self.pass(bytes),
+                Place::Skipping => self.skip(bytes),
+                Place::Line(_) => self.collect(bytes, run),
                 Place::Lost(_) => self.search(bytes, run),
                 Place::Item(_) => self.sift(bytes, run),
             };
         }
     }
 
-    /// Its farewell is on its way.
-    pub fn asks_to_part(&mut self) {
-        self.parting = Parting::Asked;
+    /// Its farewell is on its way, if it can ask; and a last probe of each of these, unless that is itself.
+    pub fn takes_leave(&mut self, parting: Parting, probers: &Probers) {
+        self.parting = parting;
+        self.probers = probers.iter().copied().filter(|&prober| prober != self.me).collect();
     }
 
     /// Nothing more comes; what has come of something that is no message of ours is wrong.
@@ -114,16 +130,17 @@ impl Receiver {
             Place::Head(held) => !held.is_empty(),
             Place::Lost(lost) => lost.has_loose_end(),
             Place::Item(items) => items.is_unfinished(),
-            Place::Body(..) | Place::Passing(_) => false, // missing, or spoilt
+            Place::Line(line) => !line.is_empty(),
+            Place::Body(..) | Place::Passing(_) | Place::Skipping => false, // missing, or spoilt
         };
         if has_loose_end {
             self.wrong(None, run);
         }
     }
 
-    /// Whether the farewell was answered.
+    /// Whether the farewell was answered, and the last probes were heard.
     pub fn has_parted(&self) -> bool {
-        self.parting == Parting::Parted
+        self.parting == Parting::Parted && self.probers.is_empty()
     }
 
     /// It has left, with so many messages made by each sender: what it has not got it never will.
@@ -144,17 +161,14 @@ impl Receiver {
     /// Whether a message with this head may come now.
     fn is_expected(&self, id: MessageId, head: &[u8], run: &Run) -> bool {
         let may_come = id.sender != self.me && self.ledger.is_next(id);
-        may_come && run.tape.get(id).is_some_and(|(delivery, _)| delivery.starts_with(head))
+        may_come && run.tape.get(self.track, id).is_some_and(|(delivery, _)| delivery.starts_with(head))
     }
 
     /// A delivery begins, or something else, with `front`: so many bytes that were held, and what has come. What is
     /// left of that.
     fn begin<'b>(&mut self, held: usize, front: &[u8], bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
-        match run.maker.head(front) {
-            // shorter than any message of ours: what comes behind it is none of its head
-            Head::Part if run.maker.foreign().is_some_and(|foreign| foreign.is_whole(front)) => {
-                self.stray(held, front, bytes, run)
-            }
+        match run.maker.head(self.track, front) {
+            Head::Part if run.maker.codec(self.track).is_whole(front) => self.stray(held, front, bytes, run),
             Head::Part => {
                 self.place = Place::Head(front.iter().copied().collect());
                 &[]
@@ -177,12 +191,14 @@ impl Receiver {
 
     /// Compares what has come with the message it belongs to and those made with it. What is left of the bytes.
     fn compare<'b>(&mut self, id: MessageId, at: usize, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
-        let wanted = &run.tape.from(id).expect("a message this receiver lacks is under way")[at..];
+        let wanted = run.tape.from(self.track, id).expect("a message this receiver lacks is under way");
+        let wanted = &wanted[at..];
         let same = common_prefix(bytes, wanted);
         let is_over = same == bytes.len() || same == wanted.len();
         run.figures.right(same);
         let figures = &mut run.figures;
-        let (count, beyond) = run.tape.settle_run(id, at + same, |due, len| figures.delivered(due, len));
+        let settled = |due, len| figures.delivered(due, len);
+        let (count, beyond) = run.tape.settle_run(self.track, id, at + same, settled);
         self.ledger.came_in_order(id, count);
         let id = MessageId { number: id.number + count, ..id };
         if count > 0 && beyond < HEAD_MOST {
@@ -199,12 +215,15 @@ impl Receiver {
 
     /// The message began as it should, so many bytes of it, and went on otherwise.
     fn spoilt<'b>(&mut self, id: MessageId, right: usize, bytes: &'b [u8], run: &mut Run) -> &'b [u8] {
-        let (delivery, _) = run.tape.get(id).expect("a message this receiver lacks is under way");
-        self.place = Place::Passing(delivery.len() - right);
+        let (delivery, _) = run.tape.get(self.track, id).expect("a message this receiver lacks is under way");
+        self.place = match run.maker.codec(self.track) {
+            Codec::Frames(_) | Codec::Foreign(_) => Place::Passing(delivery.len() - right),
+            Codec::Lines => Place::Skipping, // however long it has become
+        };
         self.ledger.came_spoilt(id);
         run.tape.settle(id);
         run.figures.fault(self.fault(FaultKind::Wrong, Some(id)));
-        self.pass(bytes)
+        bytes
     }
 
     /// What is left of the bytes behind a message that is wrong already.
@@ -218,6 +237,13 @@ impl Receiver {
         &bytes[here..]
     }
 
+    /// The same of a line, which ends where it ends.
+    fn skip<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let Some(end) = memchr(b'\n', bytes) else { return &[] };
+        self.place = Place::START;
+        &bytes[end + 1..]
+    }
+
     pub(super) fn part<'b>(&mut self, rest: &'b [u8]) -> &'b [u8] {
         self.place = Place::START;
         self.parting = Parting::Parted;
@@ -226,6 +252,7 @@ impl Receiver {
 
     pub(super) fn wrong(&mut self, claimed: Option<MessageId>, run: &mut Run) {
         self.ledger.came_wrong();
+        let claimed = claimed.filter(|id| id.probe_number().is_none()); // that is no message
         run.figures.fault(self.fault(FaultKind::Wrong, claimed));
     }
 

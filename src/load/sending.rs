@@ -2,12 +2,10 @@
 
 use std::collections::VecDeque;
 
-use bytes::BytesMut;
-
 use super::maker::MessageId;
 use super::pace::{Pace, share};
 use super::plan::Plan;
-use super::tape::Recorded;
+use super::rendering::{Rendering, Renderings};
 use super::{Load, Phase};
 use crate::server::Stack;
 use crate::time::Instant;
@@ -167,23 +165,31 @@ impl<S: Stack> Load<S> {
     }
 
     fn make_chunk(&mut self, sender: u32, most: u64) -> u64 {
-        let first = self.run.tape.made(sender);
-        let mut bytes = BytesMut::new();
-        let mut messages = Vec::new();
-        while bytes.len() < CHUNK_BYTES && (messages.len() as u64) < most {
-            let id = MessageId { sender, number: first + messages.len() as u64 };
-            self.run.maker.append(id, &mut bytes);
-            let due = self.due(id);
-            self.run.figures.made(due, self.now);
-            messages.push(Recorded { due, end: bytes.len() });
-        }
+        let first = MessageId { sender, number: self.run.tape.made(sender) };
+        let tracks = self.render(first, most);
+        let made = tracks[0].count();
+        let dues = (first.number..first.number + made).map(|number| self.due(MessageId { sender, number }));
+        let dues: Vec<Instant> = dues.collect();
+        dues.iter().for_each(|due| self.run.figures.made(*due, self.now));
         if self.run.tape.under_way() == 0 {
             self.last_news = self.now; // whoever has nothing to wait for was not kept waiting
         }
-        let (made, bytes) = (messages.len() as u64, bytes.freeze());
-        self.links[sender as usize].queue(self.run.maker.published(&bytes, &messages));
-        self.run.tape.record(sender, bytes, messages, self.plan.receivers() - self.sending.gone);
+        let track = self.plan.track(sender);
+        self.links[sender as usize].queue(self.run.maker.published(track, &tracks[track as usize]));
+        self.run.tape.record(sender, dues, tracks, self.plan.receivers() - self.sending.gone);
         made
+    }
+
+    /// At most so many messages, a chunk's, as they are delivered on each track.
+    fn render(&self, first: MessageId, most: u64) -> Renderings {
+        let maker = &self.run.maker;
+        let mut tracks = Renderings::new();
+        for track in maker.tracks() {
+            let (most, enough) =
+                tracks.first().map_or((most, CHUNK_BYTES), |one: &Rendering| (one.count(), usize::MAX));
+            tracks.push(maker.render(track, first, most, enough));
+        }
+        tracks
     }
 
     /// When a message should have been sent: by the schedule, in which senders take turns; else now.

@@ -5,12 +5,14 @@
 //!   a sender's reel   [ chunk: 0 1 2 3 … ][ chunk: 17 18 … ][ chunk: … ]
 //!                            ▲ a receiver that has got this far is compared with all that follows in the chunk
 //! ```
+//!
+//! Where some peers speak frames and some lines, a chunk has the same messages on two tracks: once as the ones get
+//! them, once as the others do.
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
 use super::maker::MessageId;
+use super::rendering::{Rendering, Renderings, Track};
 use crate::time::Instant;
 
 /// All senders' messages that somebody still lacks.
@@ -31,21 +33,14 @@ struct Reel {
 #[derive(Debug)]
 struct Chunk {
     first: u64,
-    bytes: Bytes,
-    messages: Vec<Recorded>,
+    /// When each should have been sent.
+    dues: Vec<Instant>,
+    /// For each track the same messages.
+    tracks: Renderings,
     /// How many receivers lack each message.
     lacking: Vec<u32>,
     /// How many messages somebody lacks.
     lacked: usize,
-}
-
-/// One message of a chunk.
-#[derive(Clone, Copy, Debug)]
-pub struct Recorded {
-    /// When it should have been sent.
-    pub due: Instant,
-    /// Where it ends in the chunk.
-    pub end: usize,
 }
 
 impl Tape {
@@ -64,50 +59,54 @@ impl Tape {
         self.senders.get(id.sender as usize).is_some_and(|reel| id.number < reel.made)
     }
 
-    /// The sender's next messages, back to back, are on their way to so many receivers.
+    /// The sender's next messages, which were due then, are on their way to so many receivers.
     ///
     /// # Panics
-    /// If they are on their way to nobody, or are none.
-    pub fn record(&mut self, sender: u32, bytes: Bytes, messages: Vec<Recorded>, receivers: u32) {
-        assert!(receivers > 0 && !messages.is_empty(), "a message to nobody");
+    /// If they are on their way to nobody, or are none, or not the same on each track.
+    pub fn record(&mut self, sender: u32, dues: Vec<Instant>, tracks: Renderings, receivers: u32) {
+        assert!(receivers > 0 && !dues.is_empty(), "a message to nobody");
+        assert!(tracks.iter().all(|track| track.count() == dues.len() as u64), "other messages on one track");
         let reel = &mut self.senders[sender as usize];
-        let lacked = messages.len();
+        let lacked = dues.len();
         let lacking = vec![receivers; lacked];
-        reel.chunks.push_back(Chunk { first: reel.made, bytes, messages, lacking, lacked });
+        reel.chunks.push_back(Chunk { first: reel.made, dues, tracks, lacking, lacked });
         reel.made += lacked as u64;
         self.under_way += lacked as u64;
     }
 
     /// The delivery of a message that somebody lacks, and when it was due.
-    pub fn get(&self, id: MessageId) -> Option<(&[u8], Instant)> {
+    pub fn get(&self, track: Track, id: MessageId) -> Option<(&[u8], Instant)> {
         let (chunk, place) = self.senders.get(id.sender as usize)?.find(id.number)?;
-        let recorded = chunk.messages[place];
-        Some((&chunk.bytes[chunk.start_of(place)..recorded.end], recorded.due))
+        let rendering = &chunk.tracks[track as usize];
+        Some((rendering.message(place), chunk.dues[place]))
     }
 
     /// The delivery of a message that somebody lacks, and those behind it that were made with it.
-    pub fn from(&self, id: MessageId) -> Option<&[u8]> {
+    pub fn from(&self, track: Track, id: MessageId) -> Option<&[u8]> {
         let (chunk, place) = self.senders.get(id.sender as usize)?.find(id.number)?;
-        Some(&chunk.bytes[chunk.start_of(place)..])
+        let rendering = &chunk.tracks[track as usize];
+        Some(&rendering.bytes()[rendering.start_of(place)..])
     }
 
     /// The messages that lie whole in the first `len` bytes of [`from`](Self::from) have come to one more
     /// receiver, each told with its due time and length. How many, and how many bytes beyond them `len` reaches.
     pub fn settle_run(
         &mut self,
+        track: Track,
         id: MessageId,
         len: usize,
         mut each: impl FnMut(Instant, usize),
     ) -> (u64, usize) {
         let reel = &mut self.senders[id.sender as usize];
         let (chunk, place) = reel.find_mut(id.number).expect("whoever lacks a message has it under way");
-        let mut start = chunk.start_of(place);
+        let rendering = &chunk.tracks[track as usize];
+        let mut start = rendering.start_of(place);
         let end = start + len;
-        let run = chunk.messages[place..].iter().take_while(|message| message.end <= end);
+        let all = chunk.dues[place..].iter().zip(rendering.ends_from(place));
         let mut count = 0;
-        for message in run {
-            each(message.due, message.end - start);
-            start = message.end;
+        for (&due, &end) in all.take_while(|(_, message_end)| **message_end <= end) {
+            each(due, end - start);
+            start = end;
             count += 1;
         }
         let done = chunk.settle(place, count);
@@ -133,8 +132,8 @@ impl Tape {
     /// When each message was due that somebody lacks, and how many lack it.
     pub fn lacking(&self) -> impl Iterator<Item = (Instant, u32)> {
         let chunks = self.senders.iter().flat_map(|reel| &reel.chunks);
-        let all = chunks.flat_map(|chunk| chunk.messages.iter().zip(&chunk.lacking));
-        all.filter(|(_, lacking)| **lacking > 0).map(|(message, lacking)| (message.due, *lacking))
+        let all = chunks.flat_map(|chunk| chunk.dues.iter().zip(&chunk.lacking));
+        all.filter(|(_, lacking)| **lacking > 0).map(|(due, lacking)| (*due, *lacking))
     }
 
     /// Messages that somebody lacks.
@@ -143,32 +142,34 @@ impl Tape {
     }
 
     /// The last bytes of what the sender made will never be sent: messages that lie whole in them were not made.
-    /// As they are sent they are `shorter` by so much than here. How many.
-    pub fn retract(&mut self, sender: u32, bytes: usize, shorter: usize) -> u64 {
-        let retracted = self.newest_within(sender, bytes, shorter);
+    /// As they are sent they are `shorter` by so much than on this track. How many.
+    pub fn retract(&mut self, sender: u32, track: Track, bytes: usize, shorter: usize) -> u64 {
+        let retracted = self.newest_within(sender, track, bytes, shorter);
         let mut count = retracted;
         let reel = &mut self.senders[sender as usize];
         reel.made -= count;
         while count > 0
             && let Some(chunk) = reel.chunks.back_mut()
         {
-            while count > 0 && chunk.messages.pop().is_some() {
+            while count > 0 && chunk.dues.pop().is_some() {
                 count -= 1;
+                chunk.tracks.iter_mut().for_each(Rendering::forget_last);
                 let was_lacked = chunk.lacking.pop().is_some_and(|lacking| lacking > 0);
                 chunk.lacked -= usize::from(was_lacked);
                 self.under_way -= u64::from(was_lacked);
             }
-            if chunk.messages.is_empty() {
+            if chunk.dues.is_empty() {
                 reel.chunks.pop_back();
             }
         }
         retracted
     }
 
-    fn newest_within(&self, sender: u32, bytes: usize, shorter: usize) -> u64 {
+    fn newest_within(&self, sender: u32, track: Track, bytes: usize, shorter: usize) -> u64 {
         let chunks = self.senders[sender as usize].chunks.iter().rev();
         let mut left = bytes;
-        let lens = chunks.flat_map(Chunk::lens_from_the_end).map(|len| len - shorter);
+        let lens = chunks.flat_map(|chunk| chunk.tracks[track as usize].lens_from_the_end());
+        let lens = lens.map(|len| len - shorter);
         let newest = lens.take_while(|len| {
             let is_within = *len <= left;
             left = left.saturating_sub(*len);
@@ -182,7 +183,7 @@ impl Reel {
     fn index_of(&self, number: u64) -> Option<(usize, usize)> {
         let at = self.chunks.partition_point(|chunk| chunk.first <= number).checked_sub(1)?;
         let place = usize::try_from(number - self.chunks[at].first).ok()?;
-        (place < self.chunks[at].messages.len()).then_some((at, place))
+        (place < self.chunks[at].dues.len()).then_some((at, place))
     }
 
     fn find(&self, number: u64) -> Option<(&Chunk, usize)> {
@@ -202,14 +203,6 @@ impl Reel {
 }
 
 impl Chunk {
-    fn start_of(&self, place: usize) -> usize {
-        place.checked_sub(1).map_or(0, |before| self.messages[before].end)
-    }
-
-    fn lens_from_the_end(&self) -> impl Iterator<Item = usize> {
-        (0..self.messages.len()).rev().map(|place| self.messages[place].end - self.start_of(place))
-    }
-
     /// One receiver fewer lacks these. How many nobody lacks any more.
     fn settle(&mut self, place: usize, count: usize) -> u64 {
         let mut done = 0;
@@ -224,9 +217,13 @@ impl Chunk {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     const LEN: usize = 10;
+    /// On the second track.
+    const LONGER: usize = 13;
 
     fn id(sender: u32, number: u64) -> MessageId {
         MessageId { sender, number }
@@ -236,8 +233,10 @@ mod tests {
     fn tape_of(chunks: &[usize]) -> Tape {
         let mut tape = Tape::new(2);
         for &count in chunks {
-            let messages = (1..=count).map(|nth| Recorded { due: Instant::START, end: nth * LEN });
-            tape.record(1, vec![7; count * LEN].into(), messages.collect(), 2);
+            let rendering =
+                |len| Rendering::new(vec![7; count * len].into(), (1..=count).map(|nth| nth * len).collect());
+            let tracks = Renderings::from([LEN, LONGER].map(rendering));
+            tape.record(1, vec![Instant::START; count], tracks, 2);
         }
         tape
     }
@@ -249,7 +248,7 @@ mod tests {
         assert_eq!(tape.under_way(), 2);
         tape.settle(id(1, 0));
         assert_eq!(tape.under_way(), 1);
-        assert!(tape.get(id(1, 1)).is_some());
+        assert!(tape.get(Track::First, id(1, 1)).is_some());
         assert_eq!((tape.made(1), tape.made(0)), (2, 0));
     }
 
@@ -260,30 +259,42 @@ mod tests {
             tape.settle(id(1, number));
         }
         assert_eq!((tape.under_way(), tape.made(1)), (0, 4));
-        assert!((0..5).all(|number| tape.get(id(1, number)).is_none()), "nothing is kept");
-        tape.record(1, Bytes::from_static(b"next"), vec![Recorded { due: Instant::START, end: 4 }], 1);
-        assert_eq!(tape.get(id(1, 4)), Some((b"next".as_slice(), Instant::START)));
+        assert!((0..5).all(|number| tape.get(Track::First, id(1, number)).is_none()), "nothing is kept");
+        let next = Rendering::new(Bytes::from_static(b"next"), vec![4]);
+        tape.record(1, vec![Instant::START], Renderings::from_iter([next]), 1);
+        assert_eq!(tape.get(Track::First, id(1, 4)), Some((b"next".as_slice(), Instant::START)));
     }
 
     #[test]
     fn a_run_settles_what_lies_in_it_whole() {
         let mut tape = tape_of(&[3, 2]);
-        assert_eq!(tape.from(id(1, 1)).map(<[u8]>::len), Some(2 * LEN), "to the end of the chunk");
+        let first = Track::First;
+        assert_eq!(tape.from(first, id(1, 1)).map(<[u8]>::len), Some(2 * LEN), "to the end of the chunk");
         let mut told = Vec::new();
-        assert_eq!(tape.settle_run(id(1, 0), 25, |_, len| told.push(len)), (2, 5));
+        assert_eq!(tape.settle_run(first, id(1, 0), 25, |_, len| told.push(len)), (2, 5));
         assert_eq!(told, [LEN, LEN]);
-        assert_eq!(tape.settle_run(id(1, 0), 30, |_, _| ()), (3, 0));
-        assert_eq!(tape.settle_run(id(1, 2), 9, |_, _| ()), (0, 9));
+        assert_eq!(tape.settle_run(first, id(1, 0), 30, |_, _| ()), (3, 0));
+        assert_eq!(tape.settle_run(first, id(1, 2), 9, |_, _| ()), (0, 9));
         assert_eq!(tape.under_way(), 3);
         tape.settle(id(1, 2));
-        assert_eq!((tape.under_way(), tape.from(id(1, 0))), (2, None));
+        assert_eq!((tape.under_way(), tape.from(first, id(1, 0))), (2, None));
+    }
+
+    #[test]
+    fn on_both_tracks_lie_the_same_messages() {
+        let mut tape = tape_of(&[3]);
+        assert_eq!(tape.from(Track::Second, id(1, 1)).map(<[u8]>::len), Some(2 * LONGER));
+        assert_eq!(tape.get(Track::Second, id(1, 2)).map(|(bytes, _)| bytes.len()), Some(LONGER));
+        assert_eq!(tape.settle_run(Track::First, id(1, 0), 30, |_, len| assert_eq!(len, LEN)), (3, 0));
+        assert_eq!(tape.settle_run(Track::Second, id(1, 0), 30, |_, len| assert_eq!(len, LONGER)), (2, 4));
+        assert_eq!(tape.under_way(), 1, "the third lacks whoever is on the second");
     }
 
     #[test]
     fn what_is_unknown_is_not_there() {
         let tape = tape_of(&[1]);
         for id in [id(0, 0), id(1, 1), id(1, u64::MAX), id(2, 0), id(u32::MAX, 0)] {
-            assert!(tape.get(id).is_none() && !tape.has_made(id), "{id:?}");
+            assert!(tape.get(Track::First, id).is_none() && !tape.has_made(id), "{id:?}");
         }
         assert!(tape.has_made(id(1, 0)));
     }
@@ -291,23 +302,25 @@ mod tests {
     #[test]
     fn what_is_never_sent_was_never_made() {
         let mut tape = tape_of(&[1, 2]);
-        assert_eq!(tape.retract(1, 19, 0), 1, "one of them had begun");
+        let track = Track::First;
+        assert_eq!(tape.retract(1, track, 19, 0), 1, "one of them had begun");
         assert_eq!((tape.made(1), tape.under_way()), (2, 2));
-        assert!(tape.get(id(1, 2)).is_none() && tape.get(id(1, 1)).is_some());
-        assert_eq!(tape.retract(1, 0, 0), 0);
-        assert_eq!(tape.retract(1, 20, 0), 2);
+        assert!(tape.get(track, id(1, 2)).is_none() && tape.get(track, id(1, 1)).is_some());
+        assert_eq!(tape.retract(1, track, 0, 0), 0);
+        assert_eq!(tape.retract(1, Track::Second, 25, 0), 1, "a sender sends what is on its own track");
+        assert_eq!(tape.retract(1, track, 20, 0), 1);
         assert_eq!((tape.made(1), tape.under_way()), (0, 0));
     }
 
     #[test]
     fn unsent_bytes_are_so_many_whole_messages() {
         let tape = tape_of(&[1, 2]);
-        let within = |bytes| tape.newest_within(1, bytes, 0);
+        let within = |bytes| tape.newest_within(1, Track::First, bytes, 0);
         assert_eq!(
             [within(0), within(9), within(10), within(19), within(29), within(30)],
             [0, 0, 1, 1, 2, 3]
         );
-        let shorter = |bytes| tape.newest_within(1, bytes, 2);
+        let shorter = |bytes| tape.newest_within(1, Track::First, bytes, 2);
         assert_eq!([shorter(7), shorter(8), shorter(15), shorter(24)], [0, 1, 1, 3]);
     }
 }

@@ -8,6 +8,7 @@ mod listening;
 mod live;
 mod load;
 mod load_fakes;
+mod load_lines;
 mod load_others;
 mod log;
 mod mistakes;

@@ -1,5 +1,6 @@
 //! The load tester in a room whose every delivery and delay is known: what it says must be what was done to it.
 
+mod lines;
 mod world;
 
 use std::num::NonZeroU64;
@@ -31,6 +32,7 @@ fn plan(pace: Pace) -> Plan {
     Plan {
         to: "127.0.0.1:7333".parse().unwrap(),
         dialect: Dialect::Frames,
+        lines_at: None,
         magic: Network::PRIVATE.magic,
         command: "msg".parse().unwrap(),
         peers: 10,

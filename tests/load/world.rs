@@ -1,5 +1,6 @@
 //! A room in memory on a clock that jumps: the stack's other side is a relay that does nothing but relay, as well
-//! or as badly as a test wants. Knows the trait `Stack` and the wire; knows nothing of the tester.
+//! or as badly as a test wants; to and from whoever connects to [`LINES_PORT`], lines. Knows the trait `Stack` and the
+//! wire; knows nothing of the tester.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,15 +14,17 @@ use peer_relay::protocol::Token;
 use peer_relay::server::{Readiness, Stack};
 use peer_relay::time::Instant;
 use peer_relay::wire::decoder::DecoderLimits;
-use peer_relay::wire::{Command, Decoder, Frame, Framing, Network, Part};
+use peer_relay::wire::{Command, Decoder, Frame, Framing, LineDecoder, Network, Part, printable};
 
 /// From a sender's write to everybody's read, when nothing is wrong.
 pub const DELAY: Duration = Duration::from_micros(100);
+/// Where a line is a message.
+pub const LINES_PORT: u16 = 7444;
 /// Bytes a connection takes within the delay, and while the relay stands still.
 const ROOM: usize = 64 * 1024;
 
-/// What becomes of one delivery: receiver, how-many-eth it is to that one, and the frames that have come so far
-/// but were held back. What is returned is delivered now.
+/// What becomes of one delivery: receiver, how-many-eth it is to that one, and the frame or line. What is returned is
+/// delivered now.
 pub type Fault = Box<dyn FnMut(usize, usize, Vec<u8>) -> Vec<Vec<u8>>>;
 
 /// How the relay behaves.
@@ -39,6 +42,8 @@ pub struct Habits {
     pub refuses: Vec<usize>,
     /// It ends this connection at its so-many-eth delivery.
     pub cuts_off: Option<(usize, usize)>,
+    /// It lets in one connection after the other, so many microseconds apart: before that nothing reaches it.
+    pub pause_at_door: u64,
 }
 
 /// The test's side.
@@ -63,12 +68,51 @@ struct End {
     is_new: bool,
     is_said: bool,
     is_starved: bool,
-    decoder: Decoder,
+    ears: Ears,
+    /// When it is in the room.
+    is_in_from: u64,
     inbox: VecDeque<(u64, Vec<u8>)>,
     deliveries: usize,
     /// Bytes taken, and since when.
     taken: (u64, usize),
     is_over: bool,
+}
+
+/// How the relay reads from a connection, and so how it writes to it.
+enum Ears {
+    Frames(Box<Decoder>),
+    Lines(LineDecoder),
+}
+
+impl Ears {
+    fn of(at: SocketAddr) -> Self {
+        if at.port() == LINES_PORT {
+            return Self::Lines(LineDecoder::new(64 * 1024));
+        }
+        let limits = DecoderLimits { magic: Network::PRIVATE.magic, max_payload: 1 << 20, max_skip: 0 };
+        Self::Frames(Box::new(Decoder::new(limits)))
+    }
+
+    /// The next thing somebody has said: its command, unless it is `msg`, and its payload.
+    fn hear(&mut self, input: &mut &[u8]) -> Option<(Command, Vec<u8>)> {
+        match self {
+            Self::Frames(decoder) => {
+                let frame = decoder.decode(input).expect("the tester sends valid frames")?;
+                Some((frame.command(), frame.payload().to_vec()))
+            }
+            Self::Lines(decoder) => {
+                let line = decoder.decode(input).expect("the tester sends no line that is too long")?;
+                Some(("msg".parse().unwrap(), line.into_owned()))
+            }
+        }
+    }
+
+    fn say(&self, command: Command, payload: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Frames(_) => Frame::encode(Network::PRIVATE.magic, command, payload).as_bytes().to_vec(),
+            Self::Lines(_) => format!("{}\n", printable(payload)).into_bytes(),
+        }
+    }
 }
 
 impl World {
@@ -140,20 +184,22 @@ impl Inner {
 
     fn relay(&mut self, from: usize, bytes: &[u8]) {
         let mut input = bytes;
-        loop {
-            let decoded = self.ends[from].decoder.decode(&mut input).expect("the tester sends valid frames");
-            let Some(frame) = decoded else { return };
+        while let Some((command, payload)) = self.ends[from].ears.hear(&mut input) {
             let arrival = self.after_stall(self.now + DELAY.as_micros() as u64);
-            if frame.command() == Command::PING {
-                let pong = Frame::encode(Network::PRIVATE.magic, Command::PONG, frame.payload());
+            if command == Command::PING {
+                let end = &mut self.ends[from];
+                let pong = end.ears.say(Command::PONG, &payload);
                 if !self.habits.is_mute {
-                    self.ends[from].inbox.push_back((arrival, pong.as_bytes().to_vec()));
+                    end.inbox.push_back((arrival.max(end.is_in_from), pong));
                 }
                 continue;
             }
             self.written_at.push(self.now);
             for to in (0..self.ends.len()).filter(|&to| to != from) {
-                self.deliver(to, arrival, frame.as_bytes().to_vec());
+                let is_in = self.ends[to].is_in_from <= self.now;
+                if is_in && !self.habits.is_mute {
+                    self.deliver(to, arrival, self.ends[to].ears.say(command, &payload));
+                }
             }
         }
     }
@@ -250,15 +296,16 @@ impl Stack for Room {
 
     fn stop_listening(&mut self) {}
 
-    fn connect(&mut self, _: SocketAddr, _: Option<IpAddr>) -> io::Result<usize> {
+    fn connect(&mut self, to: SocketAddr, _: Option<IpAddr>) -> io::Result<usize> {
         let mut inner = self.0.0.borrow_mut();
-        let limits = DecoderLimits { magic: Network::PRIVATE.magic, max_payload: 1 << 20, max_skip: 0 };
+        let is_in_from = inner.now + inner.habits.pause_at_door * inner.ends.len() as u64;
         inner.ends.push(End {
             token: None,
             is_new: true,
             is_said: false,
             is_starved: false,
-            decoder: Decoder::new(limits),
+            ears: Ears::of(to),
+            is_in_from,
             inbox: VecDeque::new(),
             deliveries: 0,
             taken: (0, 0),

@@ -14,6 +14,8 @@ use crate::load::{Account, Fault, Pace, Report};
 struct Figures<'r> {
     protocol: &'static str,
     peers: u32,
+    /// How many of these speak lines.
+    line_peers: u32,
     senders: u32,
     /// Deliveries a message makes.
     receivers: u32,
@@ -111,6 +113,7 @@ fn figures(outcome: &Outcome) -> Figures<'_> {
     Figures {
         protocol: plan.dialect.name(),
         peers: plan.peers,
+        line_peers: plan.line_peers(),
         senders: plan.senders,
         receivers: plan.receivers(),
         size_min: *plan.sizes.start(),

@@ -30,6 +30,7 @@ Examples:
   peer-relay load --connect 127.0.0.1:7333                            100 peers, as fast as they get it
   peer-relay load --connect 127.0.0.1:7333 --rate 1000 --plot it.svg  latency at 1000 messages a second
   peer-relay load --connect 127.0.0.1:7333 --peers 10000 --relay-pid 4711
+  peer-relay load --connect 127.0.0.1:7333 --lines=127.0.0.1:7444     half of them framed peers, half line peers
   peer-relay load --connect 127.0.0.1 --protocol redis --peers 101    Redis, by the same measure
 
 {usage-heading} {usage}
@@ -86,14 +87,13 @@ fn seed() -> u64 {
 fn measure(plan: Plan, relay_pid: Option<u32>) -> Result<Outcome, Failure> {
     let stack = stack().map_err(|error| Failure::failed(format!("cannot poll for connections: {error}")))?;
     let stop = signals::install(stack.wake())?;
-    let dialect = plan.dialect;
     let (mut own, mut relay) = (Watched::own(), relay_pid.map(Watched::relay).transpose()?);
     let progress = Progress::begin(&plan);
     let mut load = Load::new(stack, plan);
     let mut phase = Phase::Joining;
     let mut told_at = load.now();
     while phase < Phase::Over {
-        let now = load.turn(Some(told_at + TELL_EVERY)).map_err(|error| no_run(dialect, &error))?;
+        let now = load.turn(Some(told_at + TELL_EVERY)).map_err(|error| no_run(&error))?;
         if now != phase {
             phase = now;
             own.phase(now);
@@ -166,11 +166,14 @@ impl Watched {
     }
 }
 
-fn no_run(dialect: Dialect, error: &LoadError) -> Failure {
+fn no_run(error: &LoadError) -> Failure {
     match error {
-        LoadError::Connect { to, error, .. } if error.kind() == io::ErrorKind::ConnectionRefused => {
+        LoadError::Connect { dialect, to, error, .. } if error.kind() == io::ErrorKind::ConnectionRefused => {
             let why = match dialect {
                 Dialect::Frames => NO_RELAY.into(),
+                Dialect::Lines => {
+                    format!("refused. Does a relay take lines there? peer-relay serve --listen-lines {to}")
+                }
                 Dialect::Redis | Dialect::Nats | Dialect::Mqtt => {
                     format!("refused. Is a server there that speaks {dialect}?")
                 }

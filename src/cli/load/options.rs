@@ -42,6 +42,11 @@ pub struct LoadArgs {
     #[arg(long, value_name = "NAME", default_value = "frames", help_heading = LOAD)]
     pub protocol: Dialect,
 
+    /// Line peers, at a relay's --listen-lines: alone, all are, at --connect; with an address every second one is, at
+    /// that, and the others speak frames at --connect. Payloads are text then
+    #[arg(long, value_name = "HOST[:PORT]", num_args = 0..=1, require_equals = true, help_heading = LOAD)]
+    pub lines: Option<Option<Target>>,
+
     /// Peers in the room; all of them receive. With another protocol than frames those that send do not
     #[arg(long, value_name = "N", default_value = "100", help_heading = LOAD)]
     pub peers: Count,
@@ -118,9 +123,11 @@ impl LoadArgs {
         if self.duration.0.is_zero() {
             return Err(Failure::usage(format!("--duration {}: need at least 1ms", self.duration)));
         }
+        let to = address(&self.connect, self.protocol.port().unwrap_or(network.port))?;
         Ok(Plan {
-            to: self.to(self.protocol.port().unwrap_or(network.port))?,
-            dialect: self.protocol,
+            to,
+            dialect: if self.lines == Some(None) { Dialect::Lines } else { self.protocol },
+            lines_at: self.lines_at(to, network.port)?,
             magic: network.magic,
             command: "msg".parse().expect("a command"),
             peers,
@@ -141,7 +148,8 @@ impl LoadArgs {
         let is_given = |name: &str| given.value_source(name) == Some(ValueSource::CommandLine);
         let network = is_given("network").then(|| format!("--network {}", self.network.network));
         let magic = self.network.magic.map(|magic| format!("--magic {magic}"));
-        if let Some(option) = network.or(magic)
+        let lines = self.lines.is_some().then(|| "--lines".to_string());
+        if let Some(option) = network.or(magic).or(lines)
             && protocol != Dialect::Frames
         {
             return Err(Failure::usage(format!(
@@ -164,11 +172,16 @@ impl LoadArgs {
         }
     }
 
-    fn to(&self, port: u16) -> Result<SocketAddr, Failure> {
-        let all = self.connect.resolve(port)?;
-        // all peers go to one address; of a name's, the one a relay listens at by default
-        let to = all.iter().find(|to| to.is_ipv4()).or(all.first()).copied();
-        to.ok_or_else(|| Failure::failed("--connect: no address".into()))
+    /// Where every second peer goes, the others going there.
+    fn lines_at(&self, to: SocketAddr, port: u16) -> Result<Option<SocketAddr>, Failure> {
+        let Some(Some(target)) = &self.lines else { return Ok(None) };
+        let at = address(target, port)?;
+        if at == to {
+            return Err(Failure::usage(format!(
+                "--lines {at}: is where --connect goes; for line peers alone leave the address out"
+            )));
+        }
+        Ok(Some(at))
     }
 
     fn peers_and_senders(&self, descriptors: u64) -> Result<(u32, u32), Failure> {
@@ -220,6 +233,13 @@ impl LoadArgs {
             ))),
         }
     }
+}
+
+/// All peers go to one address; of a name's, the one a relay listens at by default.
+fn address(target: &Target, port: u16) -> Result<SocketAddr, Failure> {
+    let all = target.resolve(port)?;
+    let to = all.iter().find(|to| to.is_ipv4()).or(all.first()).copied();
+    to.ok_or_else(|| Failure::failed("--connect: no address".into()))
 }
 
 fn process_id(text: &str) -> Result<u32, &'static str> {
@@ -279,5 +299,17 @@ mod tests {
         }
         assert_eq!(plan(&["--connect", "127.0.0.1:5", "--protocol", "mqtt"]).to.port(), 5);
         assert_eq!(plan(&["--connect", "127.0.0.1", "--network", "mainnet"]).to.port(), 8333);
+    }
+
+    #[test]
+    fn lines_are_for_all_or_with_an_address_for_every_second() {
+        let connect = ["--connect", "127.0.0.1:5"];
+        let of = |lines: &[&str]| plan(&[&connect, lines].concat());
+        assert_eq!((of(&[]).dialect, of(&[]).line_peers()), (Dialect::Frames, 0));
+        let all = of(&["--lines", "--peers", "7"]);
+        assert_eq!((all.dialect, all.lines_at, all.line_peers()), (Dialect::Lines, None, 7));
+        let some = of(&["--lines=127.0.0.1:6", "--peers", "7"]);
+        let at = Some("127.0.0.1:6".parse().unwrap());
+        assert_eq!((some.dialect, some.lines_at, some.line_peers()), (Dialect::Frames, at, 3));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Cost, Outcome};
 use crate::cli::figures::{self, NOTHING, bytes, counted, deliveries, duration, percentiles};
-use crate::cli::units::{Span, grouped, in_binary};
+use crate::cli::units::{Size, Span, grouped, in_binary};
 use crate::load::{Complaint, Dialect, FAULTS_MOST, Fault, GaveUp, PATIENCE, Pace, Plan, Report};
 use crate::relay::Limits;
 
@@ -47,7 +47,8 @@ pub fn plan(plan: &Plan) -> String {
     };
     let senders = counted(plan.senders.into(), "sender");
     let who = match plan.dialect {
-        Dialect::Frames => format!("{} peers, {senders}", grouped(plan.peers.into())),
+        Dialect::Frames => format!("{} peers{}, {senders}", grouped(plan.peers.into()), line_peers(plan)),
+        Dialect::Lines => format!("{} line peers, {senders}", grouped(plan.peers.into())),
         Dialect::Redis | Dialect::Nats | Dialect::Mqtt => {
             format!("{}, {senders} to {}", plan.dialect, counted(plan.receivers().into(), "receiver"))
         }
@@ -58,6 +59,15 @@ pub fn plan(plan: &Plan) -> String {
         Span(plan.warmup),
         plan.seed
     )
+}
+
+/// How many of those there are beside others.
+fn line_peers(plan: &Plan) -> String {
+    match plan.line_peers() {
+        0 => String::new(),
+        1 => " (1 a line peer)".into(),
+        count => format!(" ({} of them line peers)", grouped(count.into())),
+    }
 }
 
 fn joined(report: &Report) -> String {
@@ -158,20 +168,31 @@ fn faults(report: &Report, text: &mut String) {
     }
     if total.cut_off > 0 {
         let peers = counted(total.cut_off, "peer");
-        let largest = Limits::new(report.plan.magic).decoder.max_payload;
-        let hint = match report.plan.dialect {
-            Dialect::Frames if *report.plan.sizes.end() > largest => {
-                " (--size is beyond what a relay takes by default)"
-            }
-            Dialect::Frames | Dialect::Redis | Dialect::Nats | Dialect::Mqtt => "",
-        };
-        let server = report.plan.dialect.server();
+        let (server, hint) = (report.plan.dialect.server(), size_hint(&report.plan));
         text.push_str(&format!("the {server} cut {peers} off; its log says why{hint}\n"));
     }
 }
 
+/// Whether a relay that was given no options cuts off whoever sends what was asked for.
+fn size_hint(plan: &Plan) -> String {
+    let (limits, size) = (Limits::new(plan.magic), *plan.sizes.end());
+    match plan.dialect {
+        Dialect::Frames | Dialect::Lines if plan.line_peers() > 0 && size as usize > limits.max_line => {
+            let most = Size(limits.max_line as u64);
+            format!(" (--size is beyond the {most} that a relay takes in a line by default)")
+        }
+        Dialect::Frames if size > limits.decoder.max_payload => {
+            " (--size is beyond what a relay takes by default)".into()
+        }
+        Dialect::Frames | Dialect::Lines | Dialect::Redis | Dialect::Nats | Dialect::Mqtt => String::new(),
+    }
+}
+
 fn line(fault: &Fault, report: &Report) -> String {
-    let from = report.plan.source_name(fault.receiver);
+    let mut from = report.plan.source_name(fault.receiver);
+    if report.plan.lines_at.is_some() {
+        from = format!("{from}, {}", report.plan.spoken(fault.receiver));
+    }
     let what = match fault.message {
         Some(id) if fault.count > 1 => {
             format!("messages {} to {} of sender {}", id.number, id.number + fault.count - 1, id.sender)

@@ -62,7 +62,7 @@ impl Foreign {
     pub fn new(dialect: Dialect, seed: u64) -> Option<Self> {
         let channel = format!("load.{seed:016x}");
         match dialect {
-            Dialect::Frames => None,
+            Dialect::Frames | Dialect::Lines => None,
             Dialect::Redis => Some(Self::Redis(Redis::new(channel))),
             Dialect::Nats => Some(Self::Nats(Nats::new(&channel))),
             Dialect::Mqtt => Some(Self::Mqtt(Mqtt::new(seed, channel))),

@@ -3,11 +3,12 @@
 //!
 //! ```text
 //!            ┌─ Frames: the relay's own; everybody sends and receives, and a stream that is odd is searched
-//!   Codec ───┤
+//!   Codec ───┼─ Lines: the relay's too, on a listener of their own; whatever is odd ends with its line
 //!            └─ Foreign: redis, nats, mqtt; who sends does not receive, and a stream is a row of items
 //! ```
 //!
-//! In all of them a delivery is the same bytes for everybody: these are kept, and compared with what comes.
+//! In all of them a delivery is the same bytes for everybody who speaks it: these are kept, and compared with what
+//! comes.
 
 mod foreign;
 mod frames;
@@ -20,6 +21,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bytes::{Bytes, BytesMut};
+use memchr::memchr;
 
 pub use foreign::{Extent, Foreign, Meaning, quoted};
 pub use frames::Frames;
@@ -37,6 +39,8 @@ pub const HEAD_MOST: usize = 80;
 pub enum Dialect {
     /// Frames: what a relay speaks.
     Frames,
+    /// Lines: what it speaks where it listens for them. There a line is a message.
+    Lines,
     /// Publish and subscribe of Redis, in RESP2.
     Redis,
     /// The client protocol of NATS.
@@ -81,18 +85,21 @@ pub enum Front {
 pub enum Codec {
     /// As a relay does.
     Frames(Frames),
+    /// As a relay does with line peers.
+    Lines,
     /// As another server does.
     Foreign(Foreign),
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Frames, Self::Redis, Self::Nats, Self::Mqtt];
+    pub const ALL: [Self; 5] = [Self::Frames, Self::Lines, Self::Redis, Self::Nats, Self::Mqtt];
 
     /// As it is written.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Frames => "frames",
+            Self::Lines => "lines",
             Self::Redis => "redis",
             Self::Nats => "nats",
             Self::Mqtt => "mqtt",
@@ -102,7 +109,7 @@ impl Dialect {
     /// What speaks it, in a word.
     pub const fn server(self) -> &'static str {
         match self {
-            Self::Frames => "relay",
+            Self::Frames | Self::Lines => "relay",
             Self::Redis | Self::Nats | Self::Mqtt => "server",
         }
     }
@@ -110,7 +117,7 @@ impl Dialect {
     /// Where a server that speaks it listens by default; a relay's is its network's.
     pub const fn port(self) -> Option<u16> {
         match self {
-            Self::Frames => None,
+            Self::Frames | Self::Lines => None,
             Self::Redis => Some(6379),
             Self::Nats => Some(4222),
             Self::Mqtt => Some(1883),
@@ -120,7 +127,7 @@ impl Dialect {
     /// Most bytes of a payload that a message can say it has.
     pub const fn largest_payload(self) -> u32 {
         match self {
-            Self::Frames | Self::Redis | Self::Nats => MAX_PAYLOAD,
+            Self::Frames | Self::Lines | Self::Redis | Self::Nats => MAX_PAYLOAD,
             Self::Mqtt => mqtt::LARGEST_PAYLOAD,
         }
     }
@@ -128,7 +135,7 @@ impl Dialect {
     /// What a peer is there for, when so many send.
     pub const fn role(self, peer: u32, senders: u32) -> Role {
         match self {
-            Self::Frames => Role::Both,
+            Self::Frames | Self::Lines => Role::Both,
             Self::Redis | Self::Nats | Self::Mqtt if peer < senders => Role::Sender,
             Self::Redis | Self::Nats | Self::Mqtt => Role::Receiver,
         }
@@ -137,7 +144,7 @@ impl Dialect {
     /// How many get each message.
     pub const fn receivers(self, peers: u32, senders: u32) -> u32 {
         match self {
-            Self::Frames => peers.saturating_sub(1),
+            Self::Frames | Self::Lines => peers.saturating_sub(1),
             Self::Redis | Self::Nats | Self::Mqtt => peers.saturating_sub(senders),
         }
     }
@@ -152,8 +159,11 @@ impl fmt::Display for Dialect {
 impl FromStr for Dialect {
     type Err = &'static str;
 
+    /// One that a server is spoken to in from the first peer to the last: lines may stand beside frames, and are
+    /// asked for otherwise.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|dialect| dialect.name() == name);
+        let all = Self::ALL.into_iter().filter(|dialect| *dialect != Self::Lines);
+        let found = all.into_iter().find(|dialect| dialect.name() == name);
         found.ok_or("need frames, redis, nats or mqtt")
     }
 }
@@ -163,6 +173,7 @@ impl Codec {
     pub fn open(&self, length: u32, to: &mut BytesMut) {
         match self {
             Self::Frames(_) => Frames::open(to),
+            Self::Lines => {}
             Self::Foreign(foreign) => foreign.open(length, to),
         }
     }
@@ -171,6 +182,7 @@ impl Codec {
     pub fn close(&self, begin: usize, to: &mut BytesMut) {
         match self {
             Self::Frames(frames) => frames.close(&mut to[begin..]),
+            Self::Lines => to.extend_from_slice(b"\n"),
             Self::Foreign(foreign) => foreign.close(to),
         }
     }
@@ -178,7 +190,7 @@ impl Codec {
     /// What a sender says so that these messages are delivered: they lie back to back in `delivered`.
     pub fn published<'m>(&self, delivered: &Bytes, messages: impl Iterator<Item = &'m [u8]>) -> Bytes {
         match self {
-            Self::Frames(_) => delivered.clone(),
+            Self::Frames(_) | Self::Lines => delivered.clone(),
             Self::Foreign(foreign) => foreign.published(delivered, messages),
         }
     }
@@ -186,7 +198,7 @@ impl Codec {
     /// Bytes by which a message is shorter as it is published.
     pub fn shorter(&self) -> usize {
         match self {
-            Self::Frames(_) => 0,
+            Self::Frames(_) | Self::Lines => 0,
             Self::Foreign(foreign) => foreign.shorter(),
         }
     }
@@ -195,15 +207,27 @@ impl Codec {
     pub fn front(&self, front: &[u8]) -> Front {
         match self {
             Self::Frames(_) => Front::Payload(Header::LEN),
+            Self::Lines => Front::Payload(0),
             Self::Foreign(foreign) => foreign.front(front),
         }
     }
 
-    /// What a peer says when it wants a sign. No two answers are alike, where a server leaves that to us.
-    pub fn question(&self, occasion: Occasion, role: Role, peer: u32) -> Bytes {
+    /// Whether something lies there whole that is shorter than any message: what comes behind it is none of its head.
+    pub fn is_whole(&self, front: &[u8]) -> bool {
         match self {
-            Self::Frames(frames) => Bytes::copy_from_slice(&frames.ping(occasion, peer)),
-            Self::Foreign(foreign) => foreign.question(occasion, role, peer),
+            Self::Frames(_) => false,
+            Self::Lines => memchr(b'\n', front).is_some(),
+            Self::Foreign(foreign) => foreign.is_whole(front),
+        }
+    }
+
+    /// What a peer says when it wants a sign; a line is never answered. No two answers are alike, where a server
+    /// leaves that to us.
+    pub fn question(&self, occasion: Occasion, role: Role, peer: u32) -> Option<Bytes> {
+        match self {
+            Self::Frames(frames) => Some(Bytes::copy_from_slice(&frames.ping(occasion, peer))),
+            Self::Lines => None,
+            Self::Foreign(foreign) => Some(foreign.question(occasion, role, peer)),
         }
     }
 }
@@ -214,18 +238,19 @@ mod tests {
 
     #[test]
     fn a_dialect_is_named_as_it_is_written() {
-        for dialect in Dialect::ALL {
+        for dialect in Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::Lines) {
             assert_eq!(dialect.name().parse(), Ok(dialect));
         }
+        assert!("lines".parse::<Dialect>().is_err(), "an option of its own");
         assert_eq!("Redis".parse::<Dialect>(), Err("need frames, redis, nats or mqtt"));
     }
 
     #[test]
     fn in_a_room_all_receive_and_elsewhere_whoever_does_not_send() {
-        for (dialect, deliveries) in Dialect::ALL.into_iter().zip([9, 7, 7, 7]) {
+        for (dialect, deliveries) in Dialect::ALL.into_iter().zip([9, 9, 7, 7, 7]) {
             assert_eq!(dialect.receivers(10, 3), deliveries, "{dialect}");
             let receiving = (0..10).filter(|&peer| dialect.role(peer, 3) != Role::Sender).count();
-            assert_eq!(receiving, if dialect == Dialect::Frames { 10 } else { 7 }, "{dialect}");
+            assert_eq!(receiving, if deliveries == 9 { 10 } else { 7 }, "{dialect}");
         }
     }
 }

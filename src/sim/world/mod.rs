@@ -361,6 +361,7 @@ fn load(part: &LoadPart, setup: &Setup) -> Load<SimStack> {
     let plan = Plan {
         to: RELAY.into(),
         dialect: Dialect::Frames,
+        lines_at: None,
         magic: setup.limits.decoder.magic,
         command: "msg".parse().expect("a command"),
         peers: part.peers,
