@@ -188,6 +188,7 @@ impl<B: Builder> Mesh<B> {
             Some((number, age)) if age + KNOWN_FOR_SURE < window => Ok(Some(number)),
             Some((number, age)) if age > window + FORGOTTEN_FOR_SURE => {
                 self.ledger.say_again(self.now, number)?;
+                self.happens(Happened::SaidAgain);
                 Ok(Some(number))
             }
             Some(_) | None => Ok(None),

@@ -29,6 +29,8 @@ pub struct MeshOutcome {
 pub enum Happened {
     /// A leaf said something.
     Said,
+    /// A leaf said it again, so late that it is heard again.
+    SaidAgain,
     /// A leaf heard it.
     Heard,
     /// A relay did not relay a frame again.
@@ -57,8 +59,9 @@ pub enum Happened {
 
 impl Happened {
     /// Everything.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Said,
+        Self::SaidAgain,
         Self::Heard,
         Self::Swallowed,
         Self::Joined,
@@ -77,6 +80,7 @@ impl Happened {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Said => "said",
+            Self::SaidAgain => "said again",
             Self::Heard => "heard",
             Self::Swallowed => "swallowed",
             Self::Joined => "dialled",
