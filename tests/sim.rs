@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::Duration;
 
-use peer_relay::sim::{Fault, Outcome, Profile, Role, Setup, Trace, Wishes, World};
+use peer_relay::sim::{
+    Broken, Fault, Happened, Mesh, MeshOutcome, MeshSetup, Outcome, Profile, Role, Setup, Topology, Trace,
+    Wishes, World,
+};
+use peer_relay::time::Instant;
 
 /// Seeds that every run of the tests tries.
 const SEEDS: u64 = 320;
@@ -39,15 +43,47 @@ fn run(seed: u64) -> Outcome {
     World::new(Setup::draw(seed, &Wishes::default()), Trace::new()).run()
 }
 
+fn run_mesh(seed: u64) -> MeshOutcome {
+    let _replay = Replay(seed);
+    Mesh::new(MeshSetup::draw(seed), Trace::new()).run()
+}
+
+/// What came of a seed.
+trait Ended: Send + 'static {
+    fn seed(&self) -> u64;
+    fn broken(&self) -> Option<&(Instant, Broken)>;
+}
+
+impl Ended for Outcome {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn broken(&self) -> Option<&(Instant, Broken)> {
+        self.broken.as_ref()
+    }
+}
+
+impl Ended for MeshOutcome {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn broken(&self) -> Option<&(Instant, Broken)> {
+        self.broken.as_ref()
+    }
+}
+
 /// The worlds of these seeds, two at a time. The first broken promise fails the test, with what replays it.
-fn run_all(seeds: Vec<u64>) -> Vec<Outcome> {
+fn run_all<O: Ended>(seeds: impl IntoIterator<Item = u64>, run: fn(u64) -> O) -> Vec<O> {
+    let seeds: Vec<u64> = seeds.into_iter().collect();
     let halves = [0, 1].map(|half| seeds.iter().copied().skip(half).step_by(2).collect::<Vec<u64>>());
-    let runs =
-        halves.map(|seeds| thread::spawn(move || seeds.into_iter().map(run).collect::<Vec<Outcome>>()));
-    let outcomes: Vec<Outcome> = runs.into_iter().flat_map(|run| run.join().unwrap()).collect();
-    for Outcome { seed, broken, .. } in &outcomes {
-        if let Some((at, broken)) = broken {
-            panic!("at {} us: {broken}\nreplay: peer-relay sim --seed {seed} --trace", at.as_micros());
+    let runs = halves.map(|seeds| thread::spawn(move || seeds.into_iter().map(run).collect::<Vec<O>>()));
+    let outcomes: Vec<O> = runs.into_iter().flat_map(|run| run.join().unwrap()).collect();
+    for outcome in &outcomes {
+        if let Some((at, broken)) = outcome.broken() {
+            let (at, seed) = (at.as_micros(), outcome.seed());
+            panic!("at {at} us: {broken}\nreplay: peer-relay sim --seed {seed} --trace");
         }
     }
     outcomes
@@ -73,7 +109,7 @@ fn assert_all_happened<K: Ord + std::fmt::Debug>(
 
 #[test]
 fn hundreds_of_seeds_break_no_promise_and_leave_nothing_untried() {
-    let outcomes = run_all((0..SEEDS).collect());
+    let outcomes = run_all(0..SEEDS, run);
     let (mut faults, mut roles) = (BTreeMap::new(), BTreeMap::new());
     let (mut closed, mut refused) = (BTreeMap::new(), BTreeMap::new());
     for outcome in &outcomes {
@@ -108,10 +144,23 @@ fn hundreds_of_seeds_break_no_promise_and_leave_nothing_untried() {
 }
 
 #[test]
+fn hundreds_of_meshes_carry_everything_once_and_leave_nothing_untried() {
+    let outcomes = run_all(0..SEEDS, run_mesh);
+    let (mut topologies, mut happened) = (BTreeMap::new(), BTreeMap::new());
+    for outcome in &outcomes {
+        *topologies.entry(outcome.topology).or_insert(0) += 1;
+        outcome.happened.iter().for_each(|(&what, count)| *happened.entry(what).or_insert(0) += count);
+    }
+    assert_all_happened(&topologies, Topology::ALL);
+    assert_all_happened(&happened, Happened::ALL);
+    assert!(happened[&Happened::Heard] > 100_000, "{happened:?}");
+}
+
+#[test]
 fn what_was_found_once_stays_mended() {
     let stories: BTreeSet<&str> = FOUND.iter().map(|(_, story)| *story).collect();
     assert_eq!(stories.len(), FOUND.len(), "each has its own story");
-    run_all(FOUND.iter().map(|(seed, _)| *seed).collect());
+    run_all(FOUND.iter().map(|(seed, _)| *seed), run);
 }
 
 #[test]
@@ -122,6 +171,9 @@ fn two_runs_of_a_seed_are_the_same_and_no_two_seeds_are() {
         assert_eq!(first.hash, second.hash, "seed {seed}");
         assert_eq!((first.lasted, first.accepted), (second.lasted, second.accepted), "seed {seed}");
         assert!(hashes.insert(first.hash), "seed {seed} is another's twin");
+        let (first, second) = (run_mesh(seed), run_mesh(seed));
+        assert_eq!((first.hash, first.lasted), (second.hash, second.lasted), "the mesh of seed {seed}");
+        assert!(hashes.insert(first.hash), "the mesh of seed {seed} is another's twin");
     }
 }
 

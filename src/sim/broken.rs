@@ -21,6 +21,12 @@ pub enum Promise {
     Cause,
     /// Whoever has to go goes in time.
     Deadlines,
+    /// An address that is kept up has one connection, and is tried again in time.
+    Dials,
+    /// However relays are joined, a frame comes to each of their peers once.
+    Once,
+    /// When nobody says anything, nothing is said.
+    Silence,
     /// Whoever is ready is served within a bounded number of turns.
     Service,
     /// Every connection is accepted once and closed once.
@@ -54,6 +60,9 @@ impl Promise {
             Self::Bans => "a banned address holds no place until its ban ends, and is let in after",
             Self::Cause => "nobody is sent away without a cause",
             Self::Deadlines => "whoever has to go goes in time",
+            Self::Dials => "an address that is kept up has one connection, and is tried again in time",
+            Self::Once => "however relays are joined, a frame comes to each of their peers once",
+            Self::Silence => "when nobody says anything, nothing is said",
             Self::Service => "whoever is ready is served within a bounded number of turns",
             Self::Places => "every connection is accepted once and closed once",
             Self::Zero => "when everybody has left, nothing is left",

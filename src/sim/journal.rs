@@ -14,6 +14,10 @@ use crate::wire::Framing;
 pub enum Deed {
     /// It waited, and was told this time.
     Waited(Instant),
+    /// It began a connection, to there.
+    Dialed(Conn, SocketAddr),
+    /// It was to begin one, and was told at once that there is no way there.
+    NoRoute(SocketAddr),
     /// It took a connection, from there, by a listener for those who speak so.
     Accepted(Conn, SocketAddr, Framing),
     /// It let it in, under this token.
@@ -24,7 +28,7 @@ pub enum Deed {
     ReadEnd(Conn),
     /// It wrote this.
     Wrote(Conn, Bytes),
-    /// A read or a write told it that the connection has failed.
+    /// A read, a write or a question told it that the connection has failed.
     Failed(Conn),
     /// It was told that there will be no more bytes than there are.
     HungUp(Conn),

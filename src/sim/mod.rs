@@ -9,6 +9,7 @@
 //! | `roles`, `crowd` | who comes, what each does there, and who does it for them |
 //! | `stack`, `packet`, `faults` | TCP as one host has it, and what goes wrong there |
 //! | `link`, `profile` | the ways between hosts |
+//! | `mesh` | worlds of several relays that dial each other |
 //! | `judge` | what should have come of it, worked out anew, and whether it has |
 //! | `figures`, `outcome`, `trace` | what is told of it |
 
@@ -21,6 +22,7 @@ mod figures;
 mod journal;
 mod judge;
 mod link;
+mod mesh;
 mod outcome;
 mod packet;
 mod profile;
@@ -36,6 +38,8 @@ pub use faults::{Chances, Fault, Faults};
 pub use figures::{Figures, Stretch};
 pub use judge::Mixed;
 pub use link::Troubles;
+pub use mesh::{Builder, Happened, Mesh, MeshOutcome, Real, Topology};
+pub use mesh::{DialPart, LeafPart, Manner, MeshEnding, MeshSetup, RelayPart, Trouble};
 pub use outcome::Outcome;
 pub use packet::{Conn, Packet, What};
 pub use profile::{Profile, UnknownProfile};

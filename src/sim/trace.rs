@@ -11,6 +11,8 @@ use crate::time::Instant;
 pub struct Trace {
     hash: u64,
     lines: Option<String>,
+    /// Whose deeds follow, where there are several relays.
+    whose: Option<usize>,
 }
 
 /// FNV-1a's, 64 bits: not against anybody, only to tell runs apart.
@@ -20,7 +22,7 @@ const PRIME: u64 = 0x0000_0100_0000_01b3;
 impl Trace {
     /// Of a run that begins; only the number.
     pub fn new() -> Self {
-        Self { hash: OFFSET, lines: None }
+        Self { hash: OFFSET, lines: None, whose: None }
     }
 
     /// The lines too.
@@ -38,10 +40,24 @@ impl Trace {
         self.lines.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
+    /// What follows was done by this one of several relays, from 0.
+    pub fn is_about(&mut self, relay: usize) {
+        self.whose = Some(relay);
+        self.mix(relay as u64);
+    }
+
+    /// Something befell the world.
+    pub fn befell(&mut self, now: Instant, what: &str) {
+        what.as_bytes().chunks(8).for_each(|word| self.mix_word(word));
+        self.write(now, what);
+    }
+
     /// The server did something.
     pub fn deed(&mut self, now: Instant, deed: &Deed) {
         let (what, Conn(conn), len) = match deed {
             Deed::Waited(now) => return self.mix(now.as_micros()),
+            Deed::Dialed(conn, _) => ("dials", *conn, 0),
+            Deed::NoRoute(_) => ("finds no way to", Conn(0), 0),
             Deed::Accepted(conn, ..) => ("accepts", *conn, 0),
             Deed::HungUp(conn) => ("hears the end of", *conn, 0),
             Deed::Interrupted(conn) => ("is interrupted with", *conn, 0),
@@ -63,10 +79,17 @@ impl Trace {
         self.mix_word(&what.as_bytes()[..what.len().min(8)]);
         self.mix(u64::from(conn));
         self.mix(len as u64);
+        if self.lines.is_some() {
+            let who = self.whose.map_or(String::new(), |relay| format!("relay {} ", relay + 1));
+            let tail = if len > 0 { format!(" {len}") } else { String::new() };
+            self.write(now, &format!("{who}{what} #{conn}{tail}"));
+        }
+    }
+
+    fn write(&mut self, now: Instant, what: &str) {
         if let Some(lines) = &mut self.lines {
             let seconds = now.as_micros() as f64 / 1e6;
-            let tail = if len > 0 { format!(" {len}") } else { String::new() };
-            let _ = writeln!(lines, "{seconds:14.6} {what} #{conn}{tail}"); // a string takes every line
+            let _ = writeln!(lines, "{seconds:14.6} {what}"); // a string takes every line
         }
     }
 

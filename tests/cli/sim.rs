@@ -148,8 +148,30 @@ fn swarms_are_added_up_and_what_never_struck_is_named() {
 }
 
 #[test]
-fn wishes_hold_for_whoever_is_drawn() {
+fn a_seed_is_a_mesh_too_and_its_trace_tells_of_every_relay() {
+    let (plain, traced) = (sim(&["--seed", "6"]), sim(&["--seed", "6", "--trace"]));
+    let all = rows(&traced);
+    assert!(all.ends_with(&rows(&plain)), "{}", plain.out);
+    assert_eq!(row(&plain, "meshes").split(", ").count(), 1, "{}", plain.out);
+    assert!(row(&plain, "in them").starts_with("said "), "{}", plain.out);
+    let begins = all.iter().position(|line| line.contains(" a mesh of its own: ")).unwrap();
+    let (world, mesh) = all[..all.len() - rows(&plain).len()].split_at(begins);
+    assert!(world.iter().all(|line| !line.contains(" relay ")) && mesh.len() > 1000);
+    for what in ["relay 1 dials #", "relay 1 lets in #", "relay 2 writes to #"] {
+        assert!(mesh.iter().any(|line| line.contains(what)), "no line with {what:?}");
+    }
+    let several = sim(&["--seed", "5", "--seeds", "2"]);
+    assert_eq!(
+        sum(&row(&several, "meshes").replace("full mesh", "full").replace("selfish among others", "among")),
+        2
+    );
+    assert!(row(&several, "in them").contains("relays killed "), "{}", several.out);
+}
+
+#[test]
+fn wishes_hold_for_whoever_is_drawn_and_a_mesh_has_none() {
     let ran = sim(&["--seed", "5", "--peers", "40", "--duration", "2s"]);
+    assert!(!ran.out.contains("\nmeshes "), "{}", ran.out);
     assert_eq!(rows(&ran)[0], "sim           1 world, seed 5, 40 peers, 2s");
     assert_eq!(sum(&row(&ran, "peers")), 40, "{}", ran.out);
 }

@@ -10,13 +10,48 @@ use super::tally::Tally;
 use crate::cli::signals::Stop;
 use crate::protocol::Flood;
 use crate::server::Server;
-use crate::sim::{Outcome, Setup, SimStack, Trace, World};
+use crate::sim::{Broken, Mesh, MeshOutcome, MeshSetup, Outcome, Real, Setup, SimStack, Trace, World};
 use crate::time::Instant;
 
 /// Turns and events at a time: a fraction of a millisecond in most worlds.
 const STEPS: u32 = 1000;
 
-type RelaysWorld = World<Server<SimStack, Flood>>;
+/// Something that happens bit by bit: a world of one relay, or a mesh of several.
+trait Happening {
+    /// So many turns and events. True once it is over.
+    fn go_on(&mut self, steps: u32) -> bool;
+    fn now(&self) -> Instant;
+    /// What happened since the last call.
+    fn take_lines(&mut self) -> String;
+}
+
+impl Happening for World<Server<SimStack, Flood>> {
+    fn go_on(&mut self, steps: u32) -> bool {
+        World::go_on(self, steps)
+    }
+
+    fn now(&self) -> Instant {
+        World::now(self)
+    }
+
+    fn take_lines(&mut self) -> String {
+        World::take_lines(self)
+    }
+}
+
+impl Happening for Mesh<Real> {
+    fn go_on(&mut self, steps: u32) -> bool {
+        Mesh::go_on(self, steps)
+    }
+
+    fn now(&self) -> Instant {
+        Mesh::now(self)
+    }
+
+    fn take_lines(&mut self) -> String {
+        Mesh::take_lines(self)
+    }
+}
 
 /// Worlds that were run.
 #[derive(Debug)]
@@ -57,20 +92,13 @@ pub fn run(plan: &Plan, stop: &Stop, out: &mut impl Write) -> io::Result<Ran> {
     for seed in plan.seeds() {
         let setup = Setup::draw(seed, &plan.wishes);
         progress.begins(&setup, ran.tally.worlds);
-        let trace = if plan.trace { Trace::in_lines() } else { Trace::new() };
-        let mut world = World::new(setup, trace);
+        let mut world = World::new(setup, trace(plan));
         let life = live(&mut world, stop, &progress, out)?;
-        let at = world.now();
-        match life {
-            Life::Over => ran.add(world.outcome()),
-            Life::Stopped => {
-                ran.add(world.outcome());
-                ran.ending = Ending::Stopped { seed, at };
-            }
-            Life::Panicked(how) => {
-                let promise = "neither the relay nor its world goes to pieces".into();
-                ran.ending = Ending::Broken { seed, at, promise, how };
-            }
+        ran.end(seed, world, life, |ran, world| ran.add(world.outcome()));
+        if ran.ending == Ending::Whole && plan.has_meshes() {
+            let mut mesh = Mesh::new(MeshSetup::draw(seed), trace(plan));
+            let life = live(&mut mesh, stop, &progress, out)?;
+            ran.end(seed, mesh, life, |ran, mesh| ran.add_mesh(mesh.outcome()));
         }
         if ran.ending != Ending::Whole {
             break;
@@ -81,19 +109,54 @@ pub fn run(plan: &Plan, stop: &Stop, out: &mut impl Write) -> io::Result<Ran> {
 }
 
 impl Ran {
+    /// One is over, or left.
+    fn end<W: Happening>(&mut self, seed: u64, world: W, life: Life, add: impl FnOnce(&mut Self, W)) {
+        let at = world.now();
+        match life {
+            Life::Over => add(self, world),
+            Life::Stopped => {
+                add(self, world);
+                self.ending = Ending::Stopped { seed, at };
+            }
+            Life::Panicked(how) => {
+                let promise = "neither the relay nor its world goes to pieces".into();
+                self.ending = Ending::Broken { seed, at, promise, how };
+            }
+        }
+    }
+
     /// One more; broken, it is the last.
     fn add(&mut self, outcome: Outcome) {
         self.tally.add(&outcome);
-        if let Some((at, broken)) = &outcome.broken {
-            let (promise, how) = (broken.promise.text().into(), broken.how.clone());
-            self.ending = Ending::Broken { seed: outcome.seed, at: *at, promise, how };
-        }
+        self.note_broken(outcome.seed, outcome.broken.as_ref());
         self.last = Some(outcome);
+    }
+
+    /// One mesh more; the same.
+    fn add_mesh(&mut self, outcome: MeshOutcome) {
+        self.tally.add_mesh(&outcome);
+        self.note_broken(outcome.seed, outcome.broken.as_ref());
+    }
+
+    fn note_broken(&mut self, seed: u64, broken: Option<&(Instant, Broken)>) {
+        if let Some((at, broken)) = broken {
+            let (promise, how) = (broken.promise.text().into(), broken.how.clone());
+            self.ending = Ending::Broken { seed, at: *at, promise, how };
+        }
     }
 }
 
+fn trace(plan: &Plan) -> Trace {
+    if plan.trace { Trace::in_lines() } else { Trace::new() }
+}
+
 /// Until the world's end, or ours.
-fn live(world: &mut RelaysWorld, stop: &Stop, progress: &Progress, out: &mut impl Write) -> io::Result<Life> {
+fn live(
+    world: &mut impl Happening,
+    stop: &Stop,
+    progress: &Progress,
+    out: &mut impl Write,
+) -> io::Result<Life> {
     loop {
         let went = caught(|| world.go_on(STEPS));
         out.write_all(world.take_lines().as_bytes())?;

@@ -9,7 +9,7 @@ use super::tally::{LoadTally, Tally};
 use crate::cli::figures::{bytes, counted, deliveries, list, percentiles, row};
 use crate::cli::on_one_line;
 use crate::cli::units::{Span, grouped, in_binary, rounded};
-use crate::sim::{Fault, LoadPart, Mixed, Role, Setup};
+use crate::sim::{Fault, Happened, LoadPart, Mixed, Role, Setup, Topology};
 use crate::time::Instant;
 
 /// All of it.
@@ -97,10 +97,14 @@ fn swarm(plan: &Plan, tally: &Tally, text: &mut String) {
     row(text, "under way", &under_way(tally));
     list(text, "peers", &roles(plan, tally));
     row(text, "lines", &lines(tally));
-    list(text, "faults", &faults(plan, tally));
+    list(text, "faults", &all_named(plan, &tally.faults, &Fault::ALL, Fault::name));
     row(text, "ways", &ways(tally));
     if let Some(load) = &tally.load {
         row(text, "load tester", &format!("{}: {}", counted(load.runs, "run"), deliveries(&load.total)));
+    }
+    if !tally.meshes.is_empty() {
+        list(text, "meshes", &all_named(plan, &tally.meshes, &Topology::ALL, Topology::name));
+        list(text, "in them", &all_named(plan, &tally.happened, &Happened::ALL, Happened::name));
     }
 }
 
@@ -150,12 +154,18 @@ fn roles(plan: &Plan, tally: &Tally) -> Vec<String> {
     Role::ALL.into_iter().filter_map(told).collect()
 }
 
-fn faults(plan: &Plan, tally: &Tally) -> Vec<String> {
-    let told = |fault: Fault| {
-        let count = tally.faults.get(&fault).copied().unwrap_or(0);
-        (count > 0 || plan.count > 1).then(|| format!("{} {}", fault.name(), grouped(count)))
+/// The same of anything that has a name.
+fn all_named<K: Copy + Ord>(
+    plan: &Plan,
+    counts: &BTreeMap<K, u64>,
+    all: &[K],
+    name: fn(K) -> &'static str,
+) -> Vec<String> {
+    let told = |&one: &K| {
+        let count = counts.get(&one).copied().unwrap_or(0);
+        (count > 0 || plan.count > 1).then(|| format!("{} {}", name(one), grouped(count)))
     };
-    Fault::ALL.into_iter().filter_map(told).collect()
+    all.iter().filter_map(told).collect()
 }
 
 fn ending(plan: &Plan, ran: &Ran, text: &mut String) {

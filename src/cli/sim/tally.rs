@@ -6,7 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::load::{Account, Report};
-use crate::sim::{Fault, Figures, Mixed, Outcome, Role, Troubles};
+use crate::sim::{Fault, Figures, Happened, MeshOutcome, Mixed, Outcome, Role, Topology, Troubles};
 
 /// Worlds in sum.
 #[derive(Clone, Debug)]
@@ -28,6 +28,9 @@ pub struct Tally {
     pub mixed: Mixed,
     pub knocks: u64,
     pub load: Option<LoadTally>,
+    /// Meshes, by how their relays were joined, and what happened in them.
+    pub meshes: BTreeMap<Topology, u64>,
+    pub happened: BTreeMap<Happened, u64>,
     /// Of all of them, in order.
     pub hash: u64,
 }
@@ -62,6 +65,8 @@ impl Tally {
             mixed: Mixed::default(),
             knocks: 0,
             load: None,
+            meshes: BTreeMap::new(),
+            happened: BTreeMap::new(),
             hash: 0,
         }
     }
@@ -94,6 +99,14 @@ impl Tally {
                 none => *none = Some(LoadTally::of(report)),
             }
         }
+    }
+
+    /// One mesh more.
+    pub fn add_mesh(&mut self, outcome: &MeshOutcome) {
+        self.lasted += outcome.lasted;
+        self.hash = self.hash.rotate_left(1) ^ outcome.hash;
+        *self.meshes.entry(outcome.topology).or_default() += 1;
+        add_counts(&mut self.happened, &outcome.happened);
     }
 }
 

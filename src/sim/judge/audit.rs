@@ -119,6 +119,11 @@ impl Judge {
         if self.parties.len() > MANY && !self.turn.is_multiple_of(SELDOM) {
             return Ok(());
         }
+        if let Some(conn) = self.dials.dialing().find(|&conn| stack.is_known_open(conn)) {
+            return Err(
+                Promise::Service.broken(format!("the loop sleeps, and {conn:?} is there and not let in"))
+            );
+        }
         for (&conn, party) in &self.parties {
             if party.is_to_be_read(self.now) && stack.is_known_readable(conn) {
                 return Err(
@@ -136,6 +141,7 @@ impl Judge {
 
     /// Whether somebody should have gone by now, had the server been woken.
     pub fn overslept(&self, now: Instant) -> Result<(), Broken> {
+        self.dials.overslept(now)?;
         let before = Instant::from_micros(now.as_micros().saturating_sub(GRACE.as_micros() as u64));
         let look = Look {
             now: before,
@@ -212,11 +218,13 @@ impl Judge {
         let books = [
             (accounts, "bytes read", ours.bytes, stats.incoming.bytes),
             (accounts, "frames", ours.frames, stats.incoming.frames),
+            (accounts, "frames swallowed", ours.swallowed, stats.duplicates),
             (accounts, "bytes skipped", ours.skipped, stats.skipped_bytes),
             (accounts, "frames dropped", ours.dropped, stats.dropped_frames),
             (accounts, "bytes written", ours.written, stats.outgoing.bytes),
             (accounts, "bans", self.bans.spoken, stats.bans),
             (places, "accepted", ours.accepted, stats.accepted),
+            (places, "dialed", ours.dialed, stats.dialed),
             (places, "closed", ours.closed, stats.closed.values().sum()),
             (places, "refused", ours.refused, stats.refused.values().sum()),
             (places, "peers", self.parties.len() as u64, relay.peers() as u64),

@@ -135,6 +135,9 @@ impl Judge {
                 self.turn_bytes += answer.len() as u64;
                 party.replies.push(place, answer.into());
             }
+        } else if name != Command::PONG.to_bytes() && !self.repeats.passes(self.now, &name, &bytes[HEADER..])
+        {
+            self.totals.swallowed += 1;
         } else if name != Command::PONG.to_bytes() {
             self.accepted(conn, bytes, sent);
         }
@@ -151,9 +154,13 @@ impl Judge {
         }
         self.totals.frames += 1;
         party.frames += 1;
-        party.rates.take(self.now, line.len() as u64 + 1);
-        let frame = spelling::frame(self.limits.decoder.magic, line);
-        self.accepted(conn, frame.into(), sent);
+        let frame: Bytes = spelling::frame(self.limits.decoder.magic, line).into();
+        party.rates.take(self.now, frame.len() as u64);
+        if self.repeats.passes(self.now, &Command::MSG.to_bytes(), line) {
+            self.accepted(conn, frame, sent);
+        } else {
+            self.totals.swallowed += 1;
+        }
     }
 
     /// A frame is for everybody else; one called `msg` for those who speak lines too.
@@ -175,7 +182,7 @@ impl Judge {
     fn offended(&mut self, conn: Conn, offence: Offence) {
         let Some(party) = self.parties.get_mut(&conn) else { return };
         let may_be_opening = offence == Offence::Magic && party.opening.is_some();
-        let is_spared = is_never_banned(&self.limits.never_ban, party);
+        let is_spared = is_never_banned(&self.limits.never_ban, party) || self.dials.may_be_at(party.ip);
         match self.penalties.of(offence) {
             Penalty::Drop => self.totals.dropped += 1,
             Penalty::Pause => {}
@@ -195,7 +202,10 @@ impl Judge {
         for (&other, party) in &mut self.parties {
             if other == conn {
                 party.cast_out(Cause::Banned(offence));
-            } else if party.key == key && !is_never_banned(&self.limits.never_ban, party) {
+            } else if party.key == key
+                && !is_never_banned(&self.limits.never_ban, party)
+                && !self.dials.may_be_at(party.ip)
+            {
                 party.cast_out(Cause::AddressBanned);
             }
         }

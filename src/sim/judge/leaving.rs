@@ -8,6 +8,7 @@ use super::party::{Cause, Guest, State};
 use super::{Judge, Orderly, Party};
 use crate::protocol::Token;
 use crate::relay::AddressKey;
+use crate::server::FIRST_DIAL;
 use crate::sim::broken::{Broken, Promise};
 use crate::sim::packet::Conn;
 use crate::wire::Framing;
@@ -22,6 +23,9 @@ const LINGER: Duration = Duration::from_secs(2);
 impl Judge {
     /// The relay let somebody in.
     pub(super) fn admitted(&mut self, conn: Conn, token: Token) -> Result<(), Broken> {
+        if self.dials.is_dialing(conn) {
+            return self.dialed(conn, token);
+        }
         let guest = self.at_the_door.take().filter(|&(at_the_door, ..)| at_the_door == conn);
         let Some((_, from, framing)) = guest else {
             return Err(Promise::Places.broken(format!("{conn:?} is let in and has not come")));
@@ -29,17 +33,32 @@ impl Judge {
         if let Some(broken) = self.objection(from) {
             return Err(broken);
         }
+        self.seat(conn, token, from, framing)?;
+        self.totals.accepted += 1;
+        *self.per_address.entry(AddressKey::of(from.ip())).or_default() += 1;
+        Ok(())
+    }
+
+    /// A connection of our own is watched, or it is there: then it is a peer like any other, whatever its address.
+    fn dialed(&mut self, conn: Conn, token: Token) -> Result<(), Broken> {
+        let to = self.dials.address_of(conn).filter(|_| token.0 < FIRST_DIAL);
+        to.map_or(Ok(()), |to| {
+            self.dials.came_up(self.now, conn);
+            self.totals.dialed += 1;
+            self.seat(conn, token, to, Framing::Frames)
+        })
+    }
+
+    fn seat(&mut self, conn: Conn, token: Token, at: SocketAddr, framing: Framing) -> Result<(), Broken> {
         if let Some(other) = self.places.insert(token.0, conn) {
             return Err(Promise::Places.broken(format!("{token:?} is given to {conn:?} and is {other:?}'s")));
         }
-        self.totals.accepted += 1;
-        let guest = Guest { ip: from.ip(), framing };
+        let guest = Guest { ip: at.ip(), framing };
         let party = Party::new(self.now, token, guest, &self.streams, &self.limits);
         if framing == Framing::Lines {
             self.lines_here += 1;
             self.mixed.lines += 1;
         }
-        *self.per_address.entry(party.key).or_default() += 1;
         self.parties.insert(conn, party);
         Ok(())
     }
@@ -62,6 +81,9 @@ impl Judge {
         if let Some((_, from, _)) = self.at_the_door.take_if(|&mut (at_the_door, ..)| at_the_door == conn) {
             return self.refused(from);
         }
+        if self.dials.is_dialing(conn) {
+            return self.dials.given_up(self.now, conn);
+        }
         self.look_for_cause(conn)?;
         self.look_at_manner(conn, how)?;
         let Some(mut party) = self.parties.remove(&conn) else {
@@ -71,7 +93,9 @@ impl Judge {
         self.lines_here -= usize::from(party.framing == Framing::Lines);
         self.departures.remove(&conn);
         self.places.remove(&party.token.0);
-        if let Some(count) = self.per_address.get_mut(&party.key) {
+        if self.dials.is_up(conn) {
+            self.dials.lost(self.now, conn);
+        } else if let Some(count) = self.per_address.get_mut(&party.key) {
             *count -= 1;
             if *count == 0 {
                 self.per_address.remove(&party.key);
@@ -96,7 +120,7 @@ impl Judge {
         if self.limits.max_peers_per_ip.is_some_and(|max| of_address >= max) {
             return Some(Promise::Limits.broken(format!("{from} is let in, and has {of_address} places")));
         }
-        let is_full = peers >= self.limits.max_peers;
+        let is_full = peers + self.dials.absent() >= self.limits.max_peers;
         is_full.then(|| Promise::Limits.broken(format!("{from} is let in, and there are {peers} peers")))
     }
 

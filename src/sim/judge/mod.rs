@@ -7,11 +7,13 @@
 
 mod audit;
 mod bans;
+mod dials;
 mod hearing;
 mod leaving;
 mod party;
 mod rates;
 mod reader;
+mod repeats;
 mod spelling;
 mod streams;
 
@@ -30,7 +32,10 @@ use crate::relay::{AddressKey, Limits, Relay};
 use crate::time::Instant;
 use crate::wire::Framing;
 use bans::Bans;
+pub use dials::DialCounts;
+use dials::Dials;
 use party::{Cause, Party, State};
+use repeats::Repeats;
 use streams::{Mismatch, Streams};
 
 /// Turns after which the streams forget what everybody has.
@@ -49,6 +54,10 @@ pub struct Judge {
     per_address: BTreeMap<AddressKey, usize>,
     streams: Streams,
     bans: Bans,
+    /// Addresses that are kept up.
+    dials: Dials,
+    /// Frames that are not relayed again.
+    repeats: Repeats,
     /// Accepted by the stack; what the relay says to it is not known yet.
     at_the_door: Option<(Conn, SocketAddr, Framing)>,
     /// When bytes left their senders: up to which, and when.
@@ -100,10 +109,13 @@ pub struct Mixed {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Totals {
     accepted: u64,
+    dialed: u64,
     closed: u64,
     refused: u64,
     bytes: u64,
     frames: u64,
+    /// Frames that were relayed before, and so were not.
+    swallowed: u64,
     skipped: u64,
     dropped: u64,
     written: u64,
@@ -123,6 +135,8 @@ impl Judge {
     pub fn new(penalties: Penalties, limits: Limits) -> Self {
         Self {
             bans: Bans::new(limits.max_bans),
+            dials: Dials::default(),
+            repeats: Repeats::new(limits.dedup),
             penalties,
             limits,
             parties: BTreeMap::new(),
@@ -151,6 +165,11 @@ impl Judge {
         }
     }
 
+    /// These are kept up from now on, each at one of its addresses.
+    pub fn keeps_up(&mut self, now: Instant, dials: &[Vec<SocketAddr>]) {
+        self.dials.keep_up(now, dials);
+    }
+
     /// The server had a turn.
     pub fn turn<P: Protocol>(
         &mut self,
@@ -176,6 +195,7 @@ impl Judge {
     /// From the next turn on everybody is to go.
     pub fn shuts_down(&mut self) {
         self.is_shutting_down = true;
+        self.dials.end();
         for party in self.parties.values_mut() {
             party.end(Cause::Shutdown, self.now, &self.streams);
         }
@@ -258,6 +278,31 @@ impl Judge {
         })
     }
 
+    /// Whether a connection is let in and heard.
+    pub fn is_heard(&self, conn: Conn) -> bool {
+        self.parties.get(&conn).is_some_and(|party| party.state == State::Heard)
+    }
+
+    /// The connection that one of those kept up has, by the order they were given in.
+    pub fn dialed_conn(&self, nth: usize) -> Option<Conn> {
+        self.dials.up(nth)
+    }
+
+    /// Whether a connection is being made.
+    pub fn is_dialing(&self) -> bool {
+        self.dials.dialing().next().is_some()
+    }
+
+    /// What became of attempts to connect.
+    pub fn dial_counts(&self) -> DialCounts {
+        self.dials.counts()
+    }
+
+    /// Frames that were not relayed again.
+    pub fn swallowed(&self) -> u64 {
+        self.totals.swallowed
+    }
+
     fn deed(&mut self, deed: &Deed) -> Result<(), Broken> {
         if !matches!(deed, Deed::Waited(_) | Deed::Read(..) | Deed::ReadEnd(_) | Deed::Failed(_))
             && !matches!(deed, Deed::Interrupted(_) | Deed::HungUp(_))
@@ -266,12 +311,15 @@ impl Judge {
         }
         match deed {
             Deed::Waited(now) => self.now = *now,
+            Deed::Dialed(conn, to) => return self.dials.begun(self.now, *conn, *to),
+            Deed::NoRoute(to) => return self.dials.found_no_route(self.now, *to),
             Deed::Accepted(conn, from, framing) => self.at_the_door = Some((*conn, *from, *framing)),
             Deed::Registered(conn, token) => return self.admitted(*conn, *token),
             Deed::Read(conn, bytes) => return self.read(*conn, bytes),
             Deed::ReadEnd(conn) => return self.read_end(*conn),
             Deed::Wrote(conn, bytes) => return self.wrote(*conn, bytes),
             Deed::Failed(conn) => {
+                self.dials.note_failed(*conn);
                 if let Some(party) = self.parties.get_mut(conn) {
                     party.has_failed = true;
                 }

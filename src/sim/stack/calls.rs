@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use super::end::End;
 use super::{SimStack, SimStream};
 use crate::protocol::Token;
-use crate::server::{Readiness, Stack};
+use crate::server::{FIRST_DIAL, Readiness, Stack};
 use crate::sim::faults::Fault;
 use crate::sim::journal::Deed;
 use crate::sim::packet::{Conn, What};
@@ -69,32 +69,41 @@ impl Stack for SimStack {
     }
 
     fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<SimStream> {
+        if self.no_routes.contains(&to) {
+            self.note(Deed::NoRoute(to));
+            return Err(io::ErrorKind::NetworkUnreachable.into());
+        }
         let conn = Conn(self.next_conn);
         self.next_conn += self.conn_step;
         self.ports += 1;
         let port = FIRST_PORT + (self.ports % 40_000) as u16; // fits: 20,000 + 39,999
-        let from = SocketAddr::new(from.unwrap_or(to.ip()), port);
+        let from = SocketAddr::new(from.or(self.home).unwrap_or(to.ip()), port);
         let room = self.room;
         self.place(conn, End::new(to, room));
         self.send(conn, What::Open { from, to });
+        self.note(Deed::Dialed(conn, to));
         Ok(SimStream(conn))
     }
 
     fn connected(&mut self, stream: &mut SimStream) -> io::Result<()> {
         let end = self.held(stream);
         match end.error {
-            Some(kind) => Err(kind.into()),
+            Some(kind) => {
+                self.note(Deed::Failed(stream.0));
+                Err(kind.into())
+            }
             None if end.is_open => Ok(()),
             None => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
     fn register(&mut self, stream: &mut SimStream, token: Token) -> io::Result<()> {
-        self.last_token = self.last_token.max(token.0);
-        let end = self.held(stream);
-        end.told.token = Some(token);
-        end.told.is_readable |= end.has_something();
-        end.told.is_writable |= end.is_open;
+        if token.0 < FIRST_DIAL {
+            self.last_token = self.last_token.max(token.0);
+        } else {
+            self.last_dial = Some(token.0);
+        }
+        self.held(stream).registered(token);
         self.list(stream.0);
         self.note(Deed::Registered(stream.0, token));
         Ok(())

@@ -82,6 +82,17 @@ impl End {
         if self.is_open { self.room.saturating_sub(self.unread) } else { 0 }
     }
 
+    /// What is said of it is said under this token: all there is to say, also what was said under another.
+    pub fn registered(&mut self, token: Token) {
+        let (is_over, has_something) = (self.is_over(), self.has_something());
+        let told = &mut self.told;
+        told.token = Some(token);
+        told.is_readable |= has_something;
+        told.has_ended |= is_over;
+        told.is_silent = false;
+        told.is_writable |= self.is_open;
+    }
+
     /// The connection is there.
     pub fn opened(&mut self) {
         self.is_open = true;

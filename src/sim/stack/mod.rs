@@ -9,7 +9,7 @@ mod end;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::faults::{Fault, Faults};
 use super::journal::{Deed, Journal};
@@ -31,6 +31,10 @@ pub struct SimStack {
     has_waited: bool,
     ends: Vec<Option<Box<End>>>,
     alive: usize,
+    /// Where its own connections come from, unless whoever makes one says otherwise.
+    home: Option<IpAddr>,
+    /// Where no way leads: connecting fails at once.
+    no_routes: Vec<SocketAddr>,
     listeners: Vec<(SocketAddr, Framing)>,
     backlog: VecDeque<(Conn, Framing)>,
     /// Somebody has come since that was last said.
@@ -46,6 +50,8 @@ pub struct SimStack {
     room: usize,
     /// Tokens given so far: the highest.
     last_token: u32,
+    /// The same of those of connections that are being made.
+    last_dial: Option<u32>,
     faults: Faults,
     journal: Option<Journal>,
 }
@@ -69,6 +75,8 @@ impl SimStack {
             has_waited: false,
             ends: Vec::new(),
             alive: 0,
+            home: None,
+            no_routes: Vec::new(),
             listeners: Vec::new(),
             backlog: VecDeque::new(),
             is_visited: false,
@@ -79,6 +87,7 @@ impl SimStack {
             ports: 0,
             room: 64 * 1024,
             last_token: 0,
+            last_dial: None,
             faults,
             journal: None,
         }
@@ -87,6 +96,25 @@ impl SimStack {
     /// Whoever comes there is taken up, and speaks so.
     pub fn listen(&mut self, at: SocketAddr, framing: Framing) {
         self.listeners.push((at, framing));
+    }
+
+    /// Its own connections come from there.
+    pub fn live_at(&mut self, home: IpAddr) {
+        self.home = Some(home);
+    }
+
+    /// From here no way leads there.
+    pub fn lose_route(&mut self, to: SocketAddr) {
+        self.no_routes.push(to);
+    }
+
+    /// The same host after it was switched off and on: it knows of no connection, and nobody listens. No number is
+    /// given a second time.
+    pub fn restarted(&self, faults: Faults) -> Self {
+        let mut stack = Self::new(self.next_conn, self.conn_step, faults);
+        (stack.now, stack.ports, stack.home) = (self.now, self.ports, self.home);
+        stack.no_routes.clone_from(&self.no_routes);
+        stack
     }
 
     /// From now on it keeps a journal.
@@ -180,6 +208,17 @@ impl SimStack {
         self.end(conn).is_some()
     }
 
+    /// Whether a connection that is being made is there, and whoever makes it was told so.
+    pub fn is_known_open(&self, conn: Conn) -> bool {
+        self.end(conn).is_some_and(|end| !end.told.is_listed && end.is_open)
+    }
+
+    /// The connections it has an end of.
+    pub fn conns(&self) -> impl Iterator<Item = Conn> {
+        let ends = (0..).map(Conn).zip(&self.ends);
+        ends.filter(|(_, end)| end.is_some()).map(|(conn, _)| conn)
+    }
+
     /// Ends in somebody's hands, or waiting to be accepted.
     pub fn alive(&self) -> usize {
         self.alive
@@ -268,6 +307,11 @@ impl SimStack {
         if self.faults.strikes(Fault::Spurious) {
             let token = Token(self.faults.below(self.last_token as usize + 2) as u32);
             ready.push([Readiness::Readable(token), Readiness::Writable(token)][self.faults.below(2)]);
+            if let Some(dial) = self.last_dial {
+                ready.push(
+                    [Readiness::Ended(Token(dial)), Readiness::Writable(Token(dial))][self.faults.below(2)],
+                );
+            }
         }
         if !ready.is_empty() && self.faults.strikes(Fault::Several) {
             let at = self.faults.below(ready.len());
