@@ -242,6 +242,8 @@ impl Stack for KernelStack {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {
                 Err(io::ErrorKind::WouldBlock.into())
             }
+            // where nobody listens at a port that connections begin at, TCP may connect a socket with itself
+            Ok(peer) if peer == stream.local_addr()? => Err(io::ErrorKind::ConnectionRefused.into()),
             found => found.map(drop),
         }
     }

@@ -308,7 +308,10 @@ fn law_text(settings: &Settings) -> String {
             Penalty::Drop | Penalty::Pause | Penalty::Disconnect => parts.push(format!("{name}={offences}")),
         }
     }
-    let never: Vec<String> = settings.limits.never_ban.iter().map(ToString::to_string).collect();
+    let mut never: Vec<String> = settings.limits.never_ban.iter().map(ToString::to_string).collect();
+    if !settings.connect.is_empty() {
+        never.push("who is kept up".into());
+    }
     parts.push(format!("never banned: {}", if never.is_empty() { "none".into() } else { never.join(",") }));
     parts.join("; ")
 }

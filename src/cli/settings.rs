@@ -20,7 +20,8 @@ use crate::wire::decoder::DecoderLimits;
 use crate::wire::frame::MAX_PAYLOAD;
 use crate::wire::{Header, Magic, Network, lines};
 
-/// How long a frame is known when there are other relays: long after it has gone round, however long the ways.
+/// How long a frame is known when there are other relays: long after it has gone round, but for a way that is cut or
+/// held up for as long.
 const DEDUP: Duration = Duration::from_secs(60);
 /// Most relays that are dialled: each that is given by name has a thread.
 const CONNECT_MOST: usize = 256;
@@ -76,6 +77,12 @@ impl ServeArgs {
         let network = self.network.settle();
         self.check_protocol(network)?;
         let mut warnings = Vec::new();
+        if !self.connect.is_empty() && self.dedup().is_none() {
+            warnings.push(
+                "--connect with --dedup off: where ways close to a circle, everything goes round for ever"
+                    .into(),
+            );
+        }
         let listen = listening::for_frames(&self.listen, network.port)?;
         Ok(Settings {
             listen_lines: listening::for_lines(&self.listen_lines, &listen)?,
@@ -110,6 +117,9 @@ impl ServeArgs {
             };
             if self.connect[..nth].iter().any(is_same) {
                 return Err(Failure::usage(format!("--connect {target}: is given twice")));
+            }
+            if target.address(port).is_some_and(listening::lacks_interface) {
+                return Err(Failure::usage(format!("--connect {target}: {}", listening::NEEDS_INTERFACE)));
             }
         }
         if self.connect.len() > CONNECT_MOST {

@@ -147,6 +147,9 @@ impl fmt::Display for Target {
                 at.set_port(port);
                 at.fmt(f)
             }
+            (Host::Address(SocketAddr::V6(at)), None) if at.scope_id() != 0 => {
+                write!(f, "{}%{}", at.ip(), at.scope_id())
+            }
             (Host::Address(at), None) => at.ip().fmt(f),
             (Host::Name(name), Some(port)) => write!(f, "{name}:{port}"),
             (Host::Name(name), None) => name.fmt(f),
@@ -204,6 +207,16 @@ mod tests {
             (&["fe80::1%2", "80"], "[fe80::1%2]:80"),
         ] {
             assert_eq!(addresses(words), Ok(vec![at.into()]), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_shown_as_it_can_be_given() {
+        for text in
+            ["127.0.0.1", "127.0.0.1:80", "::1", "[::1]:80", "fe80::1%2", "[fe80::1%2]:80", "a.b", "a.b:80"]
+        {
+            let target: Target = text.parse().unwrap();
+            assert_eq!((target.to_string().as_str(), target.to_string().parse()), (text, Ok(target)));
         }
     }
 

@@ -40,7 +40,7 @@ pub struct Limits {
     pub retained_max_bytes: usize,
     /// Complete frames, or lines, a second and peer.
     pub rate_messages: Option<NonZeroU64>,
-    /// Bytes of complete frames, or of lines with one for the end of each, a second and peer.
+    /// Bytes of complete frames, or of those that lines become, a second and peer.
     pub rate_bytes: Option<NonZeroU64>,
     /// How long a frame is not relayed again whose command and payload are the same; else every one is.
     pub dedup: Option<Duration>,
