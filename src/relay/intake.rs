@@ -3,9 +3,6 @@
 use crate::wire::line_scanner::LineScanner;
 use crate::wire::{Framing, Header, Scanner};
 
-/// Bytes that are read of a line at least, where there are so many: whoever is held to a rate is not read byte by byte.
-const WORTH_A_READ: usize = 1024;
-
 /// One stream, in its framing.
 #[derive(Debug)]
 pub(super) enum Intake {
@@ -37,12 +34,13 @@ impl Intake {
         }
     }
 
-    /// The fewest bytes that bring the message now arriving, or its header, to its end; of a line, which may end with
-    /// any byte, as many as are worth a read. Never zero.
+    /// The fewest bytes that bring the message now arriving, or its header, to its end. Never zero. A line may end with
+    /// any byte; but as many more of it as have come are taken for granted, or whoever is held to a rate would be read
+    /// byte by byte.
     pub fn wants(&self) -> usize {
         match self {
             Self::Frames(scanner) => scanner.wants(),
-            Self::Lines(_) => WORTH_A_READ,
+            Self::Lines(scanner) => scanner.begun().max(1),
         }
     }
 

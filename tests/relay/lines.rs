@@ -331,7 +331,7 @@ fn a_shutdown_lets_lines_take_what_is_queued_and_drops_what_is_unfinished() {
 }
 
 #[test]
-fn a_line_counts_as_one_message_and_the_bytes_of_it_and_its_end() {
+fn a_line_counts_as_one_message_and_the_bytes_of_the_frame_it_becomes() {
     let mut law = Law::of::<peer_relay::protocol::Flood>();
     law.set(Offence::Flood, Penalty::Drop).unwrap();
     let rated = |messages, bytes| {
@@ -355,8 +355,11 @@ fn a_line_counts_as_one_message_and_the_bytes_of_it_and_its_end() {
     let [line, other_line, ..] = mixed(&mut room);
     room.say(line, &[b"0123456789\r\n".repeat(90_911), b"\n\n\n\n".to_vec()].concat());
     let said = heard(&mut room, other_line);
-    assert_eq!(said.lines().filter(|line| !line.is_empty()).count(), 1_000_024 / 11);
-    assert_eq!(said.lines().filter(|line| line.is_empty()).count(), 3, "bytes left");
+    assert_eq!(
+        said.lines().filter(|line| !line.is_empty()).count(),
+        1_000_024 / 34,
+        "as the frames they become"
+    );
 }
 
 #[test]
@@ -370,6 +373,39 @@ fn whoever_is_over_its_rate_is_not_read_and_loses_nothing() {
     room.pass(secs(10));
     assert_eq!(first + heard(&mut room, other_line).lines().count(), 100);
     assert!(room.is_here(line));
+}
+
+#[test]
+fn a_long_line_of_somebody_held_to_a_rate_is_read_in_pieces_that_double() {
+    let mut room = Room::new(Limits { rate_messages: NonZeroU64::new(1), ..limits() });
+    let [line, ..] = mixed(&mut room);
+    let mut reads = 0;
+    let mut sent = 0;
+    while sent < 60_000 {
+        let limit = room.read_limit(line).min(60_000 - sent);
+        assert!(limit > 0, "nothing is charged before its end");
+        room.send(line, &vec![b'x'; limit]);
+        room.turn();
+        (reads, sent) = (reads + 1, sent + limit);
+    }
+    assert!(reads <= 18, "{reads}");
+    room.say(line, b"\n");
+    assert_eq!(room.read_limit(line), 0);
+}
+
+#[test]
+fn the_last_line_has_the_time_before_it_too() {
+    let mut law = Law::of::<peer_relay::protocol::Flood>();
+    law.set(Offence::Flood, Penalty::Ban).unwrap();
+    let limits = Limits { rate_messages: NonZeroU64::new(1), ..limits() };
+    let mut room = Room::under(peer_relay::protocol::Flood, law, limits);
+    let [line, other_line, ..] = mixed(&mut room);
+    room.say(line, b"a\nb");
+    room.pass(secs(4));
+    room.end(line);
+    room.turn();
+    assert_eq!(heard(&mut room, other_line), "a\nb\n");
+    assert!(room.relay.bans().is_empty());
 }
 
 #[test]
