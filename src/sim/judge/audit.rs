@@ -11,7 +11,7 @@ use crate::sim::broken::{Broken, Promise};
 use crate::sim::packet::Conn;
 use crate::sim::stack::SimStack;
 use crate::time::Instant;
-use crate::wire::Part;
+use crate::wire::{Framing, Part};
 
 /// Peers that are read in one turn at least, if so many can be: the log is long enough after four whole reads.
 const READ_A_TURN: u64 = 4;
@@ -332,11 +332,13 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// No more frames than its rate, counted from a full bucket.
+    /// No more messages than its rate, counted from a full bucket. Of a line as many bytes are read ahead as have come
+    /// of it, and each may be a line: these are paid for before anything else is read.
     fn at_rate(&self, conn: Conn, party: &Party) -> Result<(), Broken> {
         let Some(rate) = self.limits.rate_messages else { return Ok(()) };
         let seconds = self.now.since(party.admitted).as_secs() + 1;
-        let most = rate.get() * (seconds + 1);
+        let ahead = if party.framing == Framing::Lines { self.limits.max_line as u64 } else { 0 };
+        let most = rate.get() * (seconds + 1) + ahead;
         if party.frames > most {
             let frames = party.frames;
             let how =
