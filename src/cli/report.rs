@@ -60,10 +60,10 @@ pub fn line(event: &Event, calendar: &Calendar, neighbours: &Neighbours) -> (Lev
             );
             return (Level::Warn, text);
         }
-        Event::Forgot { after } => {
-            let after = rounded(*after);
+        Event::Forgot { after, most } => {
+            let (after, most) = (rounded(*after), grouped(*most as u64));
             let text = format!(
-                "--dedup-max reached: what was relayed is forgotten after {after}, and is relayed again should it come back"
+                "more than --dedup-max, {most}, was relayed within --dedup: some of it is forgotten after {after} already, and goes round again where ways close to a circle (told once in that time)"
             );
             return (Level::Warn, text);
         }

@@ -18,7 +18,7 @@ use super::settings::Settings;
 use super::signals::{self, Stop};
 use super::units::{Size, Span, grouped};
 use super::{Failure, check, logging, raise_descriptor_limit, report, version};
-use crate::kernel::{Family, KernelStack};
+use crate::kernel::{Family, KernelStack, PortUse};
 use crate::protocol::{Flood, Offence, Penalty};
 use crate::relay::{AddressKey, Ban, Relay, Stats};
 use crate::server::{LINGER, Server};
@@ -260,6 +260,11 @@ fn introduce(settings: &Settings, listening: &[Listening], bans: usize) {
     if !settings.connect.is_empty() {
         let names: Vec<String> = settings.connect.iter().map(ToString::to_string).collect();
         log::info!("keeping up: {}", names.join(","));
+    }
+    if settings.port_use == PortUse::Shared {
+        log::info!(
+            "sharing its ports with whoever says --reuse-port too: without a link these are rooms apart"
+        );
     }
     if let Some(window) = limits.dedup {
         log::info!(

@@ -135,7 +135,8 @@ fn port_of(text: &str) -> Option<u16> {
 /// What a resolver may be asked; what looks like an address and is none, it would only wonder about.
 fn is_name(host: &str) -> bool {
     let is_fine = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-    !host.is_empty() && !host.starts_with('-') && host.chars().all(is_fine)
+    let is_number = host.bytes().all(|byte| byte.is_ascii_digit()); // a port that lacks its host
+    !is_number && !host.starts_with('-') && host.chars().all(is_fine)
 }
 
 impl fmt::Display for Target {
@@ -261,6 +262,7 @@ mod tests {
             &["::1", "+80"],
             &["127.0.0.1:1", "2"],
             &["-x"],
+            &["7333"],
         ] {
             let Failure { line, code } = addresses(words).unwrap_err();
             assert_eq!(code, 2);

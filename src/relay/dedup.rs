@@ -30,6 +30,8 @@ pub(super) struct Dedup {
     since: Instant,
     /// Something was forgotten that had been known only so long.
     forgot_after: Option<Duration>,
+    /// When that was told last.
+    told: Option<Instant>,
 }
 
 /// When each was relayed.
@@ -49,6 +51,7 @@ impl Dedup {
             over: Vec::new(),
             since: Instant::START,
             forgot_after: None,
+            told: None,
         }
     }
 
@@ -77,9 +80,15 @@ impl Dedup {
         }
     }
 
-    /// What was forgotten before its time since the last call had been known at least so long.
-    pub fn forgot_after(&mut self) -> Option<Duration> {
-        self.forgot_after.take()
+    /// What was forgotten before its time has been known at least so long. Told once in a window.
+    pub fn forgot_after(&mut self, now: Instant) -> Option<Duration> {
+        let after = self.forgot_after.take()?;
+        let is_told = self.told.is_some_and(|told| now.since(told) < self.window);
+        if is_told {
+            return None;
+        }
+        self.told = Some(now);
+        Some(after)
     }
 
     fn free_some(&mut self) {
@@ -153,7 +162,7 @@ mod tests {
                 relayed.insert(which, now);
             }
         }
-        assert_eq!(dedup.forgot_after(), None);
+        assert_eq!(dedup.forgot_after(now), None);
     }
 
     #[test]
@@ -172,6 +181,7 @@ mod tests {
             dedup.is_new(at(10_000), &frame("tx", &0_u64.to_le_bytes())),
             "forgotten early, for it was full"
         );
-        assert_eq!((dedup.forgot_after(), dedup.forgot_after()), (Some(Duration::from_millis(500)), None));
+        let mut told = |millis| dedup.forgot_after(at(millis));
+        assert_eq!((told(10_000), told(10_000)), (Some(Duration::from_millis(500)), None));
     }
 }

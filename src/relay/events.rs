@@ -140,6 +140,8 @@ pub enum Event {
     Forgot {
         /// How long what was forgotten was known at least.
         after: Duration,
+        /// How many may be known at once.
+        most: usize,
     },
     /// There were more events of a kind than are told.
     More {

@@ -342,8 +342,9 @@ impl Room {
     fn is_repeat(&mut self, frame: &Frame<'_>) -> bool {
         let Some(dedup) = &mut self.dedup else { return false };
         let is_repeat = !dedup.is_new(self.now, frame);
-        if let Some(after) = dedup.forgot_after() {
-            self.events.push(self.now, Kind::Forgot, || Event::Forgot { after });
+        if let Some(after) = dedup.forgot_after(self.now) {
+            let most = self.limits.dedup_max;
+            self.events.push(self.now, Kind::Forgot, || Event::Forgot { after, most });
         }
         is_repeat
     }

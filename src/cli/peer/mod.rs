@@ -80,7 +80,7 @@ pub struct PeerArgs {
     #[arg(long, value_name = "NAME", default_value = "msg", help_heading = FRAMING)]
     command: Command,
 
-    /// A message is a line, not a frame: for two of these, or one and nc, without a relay
+    /// A message is a line, not a frame: at a relay's --listen-lines, or for two of these, or one and nc, without a relay
     #[arg(long, help_heading = FRAMING)]
     lines: bool,
 
