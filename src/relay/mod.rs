@@ -68,14 +68,14 @@ pub enum Output {
 /// What a peer's next bytes belong to. A frame, or a line, comes to the log when it is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arriving {
-    /// A frame that will lie in the log with others.
+    /// A frame that will lie in the log with others, or a line, of which nobody knows how long it will be.
     Short {
-        /// Bytes of it that have come.
+        /// Bytes of it that have come; none of a line that is so long already that it will be a chunk of its own.
         begun: usize,
     },
-    /// One so long that it will be a chunk of its own.
+    /// A frame so long that it will be a chunk of its own.
     Long {
-        /// Bytes of it that are still to come; of a line, whose end is not known, at most.
+        /// Bytes of it that are still to come.
         lacks: usize,
     },
 }

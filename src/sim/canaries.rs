@@ -7,12 +7,13 @@
 //! believes in. The world's journal is kept below all of them.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use super::broken::Promise;
+use super::broken::{Broken, Promise};
 use super::outcome::Outcome;
 use super::packet::Conn;
 use super::setup::{Setup, Wishes};
@@ -27,7 +28,7 @@ use crate::time::Instant;
 use crate::wire::{Checksum, Command, Frame, Framing, Header, Part};
 
 /// Seeds within which a canary must be caught.
-const SEEDS: u64 = 40;
+pub(super) const SEEDS: u64 = 40;
 
 /// How a relay is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -408,11 +409,15 @@ fn run(canary: Canary, seed: u64) -> Outcome {
     World::with(setup, Trace::new(), |stack| Caged::new(canary, stack, &caged)).run()
 }
 
-/// The canary is caught within [`SEEDS`] seeds, and for the right reason.
-fn is_caught(canary: Canary, promises: &[Promise]) {
+/// The canary is caught within [`SEEDS`] seeds, and for the right reason. `broken_in` says what breaks in a seed's world.
+pub(super) fn is_caught(
+    canary: impl Debug,
+    promises: &[Promise],
+    broken_in: impl Fn(u64) -> Option<(Instant, Broken)>,
+) {
     let mut others = Vec::new();
     for seed in 0..SEEDS {
-        match run(canary, seed).broken {
+        match broken_in(seed) {
             Some((_, broken)) if promises.contains(&broken.promise) => return,
             Some((_, broken)) => others.push(format!("seed {seed}: {:?} {broken}", broken.promise)),
             None => {}
@@ -425,7 +430,8 @@ macro_rules! canaries {
     ($($name:ident: $canary:ident breaks $($promise:ident)|+;)+) => {$(
         #[test]
         fn $name() {
-            is_caught(Canary::$canary, &[$(Promise::$promise),+]);
+            let canary = Canary::$canary;
+            is_caught(canary, &[$(Promise::$promise),+], |seed| run(canary, seed).broken);
         }
     )+};
 }

@@ -18,15 +18,13 @@ use crate::protocol::{Breach, Flood, Offence, Outbox, Penalty, Protocol, Token};
 use crate::relay::{Law, Limits, Relay};
 use crate::server::{FIRST_DIAL, Readiness, Server, Stack};
 use crate::sim::broken::Promise;
+use crate::sim::canaries::{SEEDS, is_caught};
 use crate::sim::packet::Conn;
 use crate::sim::stack::{SimStack, SimStream};
 use crate::sim::subject::Subject;
 use crate::sim::trace::Trace;
 use crate::time::Instant;
 use crate::wire::{Frame, Framing, Part};
-
-/// Seeds within which a canary must be caught.
-const SEEDS: u64 = 40;
 
 /// How a relay is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -264,24 +262,12 @@ fn run(canary: Canary, seed: u64) -> MeshOutcome {
     Mesh::with(MeshSetup::draw(seed), Trace::new(), canary).run()
 }
 
-/// The canary is caught within [`SEEDS`] seeds, and for the right reason.
-fn is_caught(canary: Canary, promises: &[Promise]) {
-    let mut others = Vec::new();
-    for seed in 0..SEEDS {
-        match run(canary, seed).broken {
-            Some((_, broken)) if promises.contains(&broken.promise) => return,
-            Some((_, broken)) => others.push(format!("seed {seed}: {:?} {broken}", broken.promise)),
-            None => {}
-        }
-    }
-    panic!("{canary:?} is not caught for breaking {promises:?} in {SEEDS} seeds; but: {others:#?}");
-}
-
 macro_rules! canaries {
     ($($name:ident: $canary:ident breaks $($promise:ident)|+;)+) => {$(
         #[test]
         fn $name() {
-            is_caught(Canary::$canary, &[$(Promise::$promise),+]);
+            let canary = Canary::$canary;
+            is_caught(canary, &[$(Promise::$promise),+], |seed| run(canary, seed).broken);
         }
     )+};
 }
