@@ -9,6 +9,7 @@
 //! | `roles`, `crowd` | who comes, what each does there, and who does it for them |
 //! | `stack`, `packet`, `faults` | TCP as one host has it, and what goes wrong there |
 //! | `link`, `profile` | the ways between hosts |
+//! | `house`, `ways` | one of several relays' hosts, and connections between them |
 //! | `mesh` | worlds of several relays that dial each other |
 //! | `judge` | what should have come of it, worked out anew, and whether it has |
 //! | `figures`, `outcome`, `trace` | what is told of it |
@@ -19,6 +20,7 @@ mod canaries;
 mod crowd;
 mod faults;
 mod figures;
+mod house;
 mod journal;
 mod judge;
 mod link;
@@ -31,6 +33,7 @@ mod setup;
 mod stack;
 mod subject;
 mod trace;
+mod ways;
 mod world;
 
 pub use broken::{Broken, Promise};
@@ -39,7 +42,7 @@ pub use figures::{Figures, Stretch};
 pub use judge::Mixed;
 pub use link::Troubles;
 pub use mesh::{Builder, Happened, Mesh, MeshOutcome, Real, Topology};
-pub use mesh::{DialPart, LeafPart, Manner, MeshEnding, MeshSetup, RelayPart, Trouble};
+pub use mesh::{DialPart, LeafPart, MeshEnding, MeshSetup, RelayPart, Trouble};
 pub use outcome::Outcome;
 pub use packet::{Conn, Packet, What};
 pub use profile::{Profile, UnknownProfile};
@@ -47,4 +50,5 @@ pub use roles::Role;
 pub use setup::{Ending, LoadPart, Part, Penalties, Setup, Wishes};
 pub use stack::{SimStack, SimStream};
 pub use trace::Trace;
+pub use ways::Manner;
 pub use world::World;
