@@ -1,0 +1,89 @@
+//! Who comes to a town. Knows names and what each speaks; does nothing.
+
+use std::fmt;
+
+use crate::protocol::Dialect;
+
+/// A kind of person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Citizen {
+    /// A full node that makes blocks.
+    Miner,
+    /// A full node that pays.
+    Payer,
+    /// Listens, and asks no more than once.
+    Watcher,
+    /// Says again what it was told.
+    Parrot,
+    /// A full node that comes when others have talked for a while, some with a longer chain of their own.
+    LateComer,
+    /// Says what is wrong.
+    Liar,
+    /// Looks at a relay when all is quiet.
+    Inspector,
+    /// Speaks frames in the same loop.
+    Framer,
+    /// Speaks lines.
+    Liner,
+}
+
+impl Citizen {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::Miner,
+        Self::Payer,
+        Self::Watcher,
+        Self::Parrot,
+        Self::LateComer,
+        Self::Liar,
+        Self::Inspector,
+        Self::Framer,
+        Self::Liner,
+    ];
+
+    /// For a person.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Miner => "miner",
+            Self::Payer => "payer",
+            Self::Watcher => "watcher",
+            Self::Parrot => "parrot",
+            Self::LateComer => "late comer",
+            Self::Liar => "liar",
+            Self::Inspector => "inspector",
+            Self::Framer => "framer",
+            Self::Liner => "liner",
+        }
+    }
+
+    /// What it speaks.
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Miner
+            | Self::Payer
+            | Self::Watcher
+            | Self::Parrot
+            | Self::LateComer
+            | Self::Liar
+            | Self::Inspector => Dialect::Chain,
+            Self::Framer => Dialect::Frames,
+            Self::Liner => Dialect::Lines,
+        }
+    }
+
+    /// Whether it is there all the time, or as soon as it has come.
+    pub const fn stays(self) -> bool {
+        !matches!(self, Self::Liar)
+    }
+
+    /// Whether it comes at the beginning.
+    pub const fn comes_first(self) -> bool {
+        !matches!(self, Self::LateComer | Self::Inspector)
+    }
+}
+
+impl fmt::Display for Citizen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
