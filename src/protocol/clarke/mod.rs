@@ -1,0 +1,3 @@
+//! Clarke Coin's messages.
+
+mod stream;
