@@ -120,10 +120,11 @@ fn as_long_as_allowed_and_one_byte_longer() {
 
 #[test]
 fn a_gigabyte_without_a_newline_is_an_offence_at_its_first_byte_too_many() {
-    for byte in [b' ', b'[', b'1', b'x', b'"', 0xff] {
+    for (byte, total) in [(b'"', 1 << 30), (b' ', 1 << 20), (b'[', 1 << 20), (b'1', 1 << 20), (0xff, 1 << 20)]
+    {
         let (mut reader, piece, mut fed) = (Stream::default(), [byte; 1 << 16], 0_u64);
         let mut found = Vec::new();
-        while fed < 1 << 30 {
+        while fed < total {
             let mut input = if fed == 0 { &piece[..2] } else { piece.as_slice() };
             fed += input.len() as u64;
             while let Some(event) = reader.next(64_000, &mut input) {
