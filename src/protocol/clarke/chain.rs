@@ -11,9 +11,9 @@ use super::hash::Hash;
 use super::item::Block;
 
 /// Most blocks that are held.
-pub(super) const BLOCKS_MAX: usize = 1000;
+pub const BLOCKS_MAX: usize = 1000;
 /// Most bytes of them: all of them fit into an answer.
-pub(super) const BLOCKS_BYTES: usize = 900_000;
+pub const BLOCKS_BYTES: usize = 900_000;
 /// What a transaction of a block costs beside its text.
 const TRANSACTION_BYTES: usize = size_of::<Hash>();
 

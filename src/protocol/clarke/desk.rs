@@ -12,18 +12,17 @@ use super::peers::{self, Peers};
 use super::reply;
 use super::seen::Seen;
 use super::store::Store;
-use crate::protocol::{DialId, Outbox, Token};
+use crate::protocol::{DialId, Dialect, TextOutbox, Token};
 use crate::rng::Rng;
 use crate::time::Instant;
-use crate::wire::Framing;
 
 /// A neighbour that was added and stays away so long is forgotten.
-pub(super) const FORGET_AFTER: Duration = Duration::from_secs(5 * 60);
+pub const FORGET_AFTER: Duration = Duration::from_secs(5 * 60);
 /// As long as a neighbour is dialled, the same chat within this time is passed on once: in a circle of relays it would
 /// go round for ever.
-pub(super) const CHAT_WINDOW: Duration = Duration::from_secs(60);
+pub const CHAT_WINDOW: Duration = Duration::from_secs(60);
 /// Most chats that are remembered, at least half as many; only what they hash to.
-pub(super) const CHATS_MAX: usize = 20_000;
+pub const CHATS_MAX: usize = 20_000;
 
 /// Whatever does not belong to one connection.
 #[derive(Debug)]
@@ -81,7 +80,13 @@ impl Desk {
     }
 
     /// A message has been said.
-    pub fn answer(&mut self, now: Instant, out: &mut impl Outbox, speaker: Speaker, text: &str) -> Answer {
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        out: &mut impl TextOutbox,
+        speaker: Speaker,
+        text: &str,
+    ) -> Answer {
         let message = match Message::parse(text) {
             Ok(message) => message,
             Err(Refusal::Reply) => return Answer::Silence,
@@ -112,7 +117,7 @@ impl Desk {
         }
     }
 
-    fn ping(&mut self, out: &mut impl Outbox, message: Message<'_>) -> Answer {
+    fn ping(&mut self, out: &mut impl TextOutbox, message: Message<'_>) -> Answer {
         let nonce = message.payload.and_then(|payload| serde_json::from_str::<String>(payload).ok());
         let Some((dial, address)) = nonce.and_then(|nonce| self.nonces.remove(&nonce)) else {
             return Answer::Reply(reply::reply(message.key, "pong", message.payload.unwrap_or("null")));
@@ -123,7 +128,7 @@ impl Desk {
         Answer::Ourselves
     }
 
-    fn chat(&mut self, now: Instant, out: &mut impl Outbox, speaker: Speaker, text: &str) -> Answer {
+    fn chat(&mut self, now: Instant, out: &mut impl TextOutbox, speaker: Speaker, text: &str) -> Answer {
         let hash = Hash::of([text]);
         let has_neighbours = !self.peers.is_empty() || !self.nonces.is_empty();
         if !(has_neighbours && self.chats.contains(now, hash)) {
@@ -138,7 +143,7 @@ impl Desk {
     }
 
     /// Whoever likes may add and remove. What there is no room for is not on the list that is answered.
-    fn change_peers(&mut self, out: &mut impl Outbox, speaker: Speaker, message: Message<'_>) -> Answer {
+    fn change_peers(&mut self, out: &mut impl TextOutbox, speaker: Speaker, message: Message<'_>) -> Answer {
         let peer = match peers::parse(message.payload, speaker.address.ip()) {
             Ok(peer) => peer,
             Err(why) => return Answer::Error(reply::error(message.key, why)),
@@ -150,7 +155,7 @@ impl Desk {
         } else if self.peers.is_ourselves(peer) {
             return Answer::Error(reply::error(message.key, "the peer is this relay itself"));
         } else if self.peers.has_room_for(peer)
-            && let Some(dial) = out.keep_up(peer, Framing::Json, FORGET_AFTER)
+            && let Some(dial) = out.keep_up(peer, Dialect::Json, FORGET_AFTER)
         {
             self.peers.add(peer, dial);
         }
@@ -161,7 +166,7 @@ impl Desk {
     fn add(
         &mut self,
         now: Instant,
-        out: &mut impl Outbox,
+        out: &mut impl TextOutbox,
         speaker: Speaker,
         message: Message<'_>,
         text: &str,
@@ -209,10 +214,14 @@ impl Desk {
                 let blocks = known.map_or(Vec::new(), |hash| chain.since(hash));
                 ("blocks_since", reply::texts(blocks.iter().map(|block| block.hash)))
             }
-            Request::Block => ("block_info", text_or_null(known.and_then(|hash| chain.get(hash)).map(|b| b.text.as_str()))),
+            Request::Block => {
+                ("block_info", text_or_null(known.and_then(|hash| chain.get(hash)).map(|b| b.text.as_str())))
+            }
             Request::LatestBlock => ("latest_block", text_or_null(chain.latest().map(|b| b.text.as_str()))),
             Request::BlockHeight => ("block_height", chain.height().to_string()),
-            Request::Transaction => ("transaction_info", text_or_null(known.and_then(|hash| store.transaction(hash)))),
+            Request::Transaction => {
+                ("transaction_info", text_or_null(known.and_then(|hash| store.transaction(hash))))
+            }
             _ => ("transaction_pool", reply::array(store.pool.texts())),
         };
         Answer::Reply(reply::reply(key, answered.0, &answered.1))
@@ -220,9 +229,9 @@ impl Desk {
 }
 
 /// To everybody who listens, but for whom it came from.
-fn announce(out: &mut impl Outbox, speaker: Speaker, text: &str) {
+fn announce(out: &mut impl TextOutbox, speaker: Speaker, text: &str) {
     let line = format!("{text}\n");
-    out.announce(Some(speaker.token), Framing::Json, line.as_bytes());
+    out.announce(Some(speaker.token), Dialect::Json, line.as_bytes());
 }
 
 fn text_or_null(text: Option<&str>) -> String {

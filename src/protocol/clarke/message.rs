@@ -150,6 +150,13 @@ impl<'a> Message<'a> {
     }
 }
 
+impl Request {
+    /// Whether a payload, where there is one, is the name of something.
+    pub fn wants_hash(self) -> bool {
+        matches!(self, Self::Transaction | Self::Blocks | Self::BlocksSince | Self::Block)
+    }
+}
+
 impl Key {
     /// As it is written.
     pub fn name(self) -> &'static str {

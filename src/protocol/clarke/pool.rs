@@ -6,9 +6,9 @@ use super::hash::Hash;
 use super::item::Transaction;
 
 /// Most transactions that are held.
-pub(super) const POOL_MAX: usize = 10_000;
+pub const POOL_MAX: usize = 10_000;
 /// Most bytes of them: all of them fit into an answer.
-pub(super) const POOL_BYTES: usize = 900_000;
+pub const POOL_BYTES: usize = 900_000;
 
 /// Transactions, the oldest dropped for the newest.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use crate::time::Instant;
 
 /// Most hashes that are remembered of items passed on, and as many of transactions in blocks, whether they are still
 /// held or not; at least half of that. A repeat of one that has been forgotten is passed on once more.
-pub(super) const SEEN_MAX: usize = 100_000;
+pub const SEEN_MAX: usize = 100_000;
 
 /// Why a repeat is rejected.
 const KNOWN: &str = "known already";

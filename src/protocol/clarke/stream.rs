@@ -29,6 +29,8 @@ pub(super) struct Stream {
     /// Where in it the line now arriving begins.
     line: usize,
     state: State,
+    /// How many bytes the last event was of.
+    passed: usize,
 }
 
 /// What has come.
@@ -100,8 +102,13 @@ impl Stream {
             State::Value if self.scanner.is_within() => Some(Event::Malformed(Fault::Incomplete)),
             State::Value | State::Lost => None,
         };
-        *self = Self::default();
+        *self = Self { passed: self.len, ..Self::default() };
         event
+    }
+
+    /// How many bytes the last message, or what was none, had.
+    pub fn passed(&self) -> usize {
+        self.passed
     }
 
     /// Bytes that have come since the last message or blank line ended.
@@ -213,7 +220,8 @@ impl Stream {
     /// The lines before are done with; what has come of this one is a message's beginning, or malformed.
     fn begin_line_anew(&mut self) {
         let line = self.held.split_off(self.line);
-        *self = Self { len: line.len(), held: line, ..Self::default() };
+        let passed = self.len - line.len();
+        *self = Self { len: line.len(), held: line, passed, ..Self::default() };
         if let Err(fault) = self.scan(0) {
             self.pass(fault);
         }
@@ -230,7 +238,7 @@ impl Stream {
     }
 
     fn reset(&mut self, event: Event) -> Event {
-        *self = Self::default();
+        *self = Self { passed: self.len, ..Self::default() };
         event
     }
 
