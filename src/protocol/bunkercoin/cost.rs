@@ -20,6 +20,8 @@ pub const ROUNDS: u32 = 1_000;
 pub const OF_ROUNDS: Cost = 70;
 /// Bytes scanned in one step, looking for the next value's end.
 pub const SCAN: usize = 16 * 1024;
+/// To let some blocks go.
+pub const OF_FREEING: Cost = 4;
 /// Whatever else a step does.
 pub const STEP: Cost = 1;
 
@@ -38,7 +40,17 @@ pub fn of_copying(bytes: usize) -> Cost {
     STEP + of(bytes, 2_000)
 }
 
-/// Bytes at so many a unit.
+/// To have one chain stand for another of so many blocks.
+pub fn of_rows(blocks: usize) -> Cost {
+    STEP + of(blocks, 100)
+}
+
+/// To note so many transactions of a block.
+pub fn of_entering(transactions: usize) -> Cost {
+    STEP + of(transactions, 2)
+}
+
+/// Bytes, or whatever is counted, at so many a unit.
 fn of(bytes: usize, a_unit: usize) -> Cost {
     Cost::try_from(bytes / a_unit).unwrap_or(Cost::MAX)
 }
