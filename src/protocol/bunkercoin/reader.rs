@@ -25,6 +25,8 @@ pub struct Reader {
     /// What has come since the last mark that meant anything: at most one element.
     piece: Vec<u8>,
     line: Line,
+    /// Bytes of the line that have come.
+    line_len: usize,
 }
 
 /// One step on in a stream.
@@ -42,12 +44,16 @@ pub enum Item {
     ChainBegins,
     /// The JSON of its next block.
     ChainBlock(Vec<u8>),
-    /// The chain's line has ended as it should.
-    ChainEnds,
+    /// The chain's line has ended as it should, and had so many bytes.
+    ChainEnds(usize),
+    /// The JSON of a transaction out of a pool.
+    PoolTransaction(Vec<u8>),
+    /// The pool's line has ended as it should, and had so many bytes.
+    MempoolEnds(usize),
     /// The JSON of one block.
     NewBlock(Vec<u8>),
-    /// The JSON of one transaction, alone or out of a pool.
-    Transaction(Vec<u8>),
+    /// The JSON of one transaction.
+    NewTransaction(Vec<u8>),
 }
 
 /// What is wrong with a stream. The rest of its line passes unseen.
@@ -129,8 +135,11 @@ impl Reader {
         self.hear(b"\n");
     }
 
-    /// The rest of the line means nothing any more.
+    /// The rest of the line means nothing any more, if one has begun.
     pub fn skip_line(&mut self) {
+        if matches!(self.line, Line::Blank) && self.piece.is_empty() {
+            return;
+        }
         self.scanner = JsonScanner::default();
         self.piece = Vec::new();
         self.line = Line::Skipped;
@@ -183,6 +192,7 @@ impl Reader {
         let mark = self.scanner.scan(DEEPEST, &mut input);
         let looked = &before[..before.len() - input.len()];
         self.seen += looked.len();
+        self.line_len += looked.len();
         self.piece.extend_from_slice(looked);
         let last = looked.last().copied();
         let item = match mark {
@@ -192,16 +202,15 @@ impl Reader {
             Err(error) => Err(error.into()),
         };
         if item.is_err() {
-            let has_ended = last == Some(b'\n');
-            self.skip_line();
-            if has_ended {
-                self.line = Line::Blank;
-            }
+            self.scanner = JsonScanner::default();
+            self.piece = Vec::new();
+            self.line = if last == Some(b'\n') { Line::Blank } else { Line::Skipped };
         }
         item
     }
 
     fn pass_over(&mut self) {
+        self.line_len = 0;
         match memchr(b'\n', &self.inbox[self.seen..]) {
             Some(end) => {
                 self.seen += end + 1;
@@ -261,10 +270,11 @@ impl Reader {
 
     fn element(&self, name: Name) -> Item {
         let text = self.piece.trim_ascii().to_vec();
-        if name == Name::Chain { Item::ChainBlock(text) } else { Item::Transaction(text) }
+        if name == Name::Chain { Item::ChainBlock(text) } else { Item::PoolTransaction(text) }
     }
 
     fn end_line(&mut self, line: Line) -> Result<Item, Fault> {
+        let len = std::mem::take(&mut self.line_len);
         if self.scanner.is_within() {
             return Err(Fault::Unfinished);
         }
@@ -274,9 +284,10 @@ impl Reader {
         Ok(match line {
             Line::Whole(Message::GetChain) => Item::GetChain,
             Line::Whole(Message::GetMempool) => Item::GetMempool,
-            Line::Whole(Message::Named(Name::Chain)) => Item::ChainEnds,
+            Line::Whole(Message::Named(Name::Chain)) => Item::ChainEnds(len),
+            Line::Whole(Message::Named(Name::Mempool)) => Item::MempoolEnds(len),
             Line::Whole(Message::Named(Name::NewBlock)) => Item::NewBlock(value()),
-            Line::Whole(Message::Named(Name::NewTransaction)) => Item::Transaction(value()),
+            Line::Whole(Message::Named(Name::NewTransaction)) => Item::NewTransaction(value()),
             _ => Item::Nothing,
         })
     }
@@ -328,7 +339,9 @@ mod tests {
                 Ok(Item::Nothing | Item::Empty) => {}
                 Ok(Item::ChainBlock(text)) => told.push(format!("block {}", String::from_utf8_lossy(&text))),
                 Ok(Item::NewBlock(text)) => told.push(format!("new {}", String::from_utf8_lossy(&text))),
-                Ok(Item::Transaction(text)) => told.push(format!("tx {}", String::from_utf8_lossy(&text))),
+                Ok(Item::ChainEnds(_)) => told.push("ChainEnds".into()),
+                Ok(Item::MempoolEnds(_)) => told.push("MempoolEnds".into()),
+                Ok(Item::NewTransaction(text) | Item::PoolTransaction(text)) => told.push(format!("tx {}", String::from_utf8_lossy(&text))),
                 Ok(item) => told.push(format!("{item:?}")),
                 Err(fault) => told.push(format!("{} {fault}", fault.offence())),
             }
@@ -362,6 +375,7 @@ mod tests {
                     "ChainEnds",
                     r#"tx {"c":1}"#,
                     r#"tx {"d":2}"#,
+                    "MempoolEnds",
                     r#"new {"header":{"e":[]},"transactions":[{}]}"#,
                     r#"tx {"f":18446744073709551615}"#,
                     "new 5",
