@@ -92,20 +92,19 @@ impl Seats {
         false
     }
 
-    /// This peer needs none. Who is next, if a place is free.
-    pub fn leave(&mut self, peer: Token) -> Option<Token> {
+    /// This peer needs none.
+    pub fn leave(&mut self, peer: Token) {
         self.taken.retain(|taken| *taken != peer);
         self.waiting.retain(|waiting| *waiting != peer);
+    }
+
+    /// Who may take a place that is free. It waits no longer.
+    pub fn next(&mut self) -> Option<Token> {
         if self.taken.len() < SEATS { self.waiting.pop_front() } else { None }
     }
 
     /// Those who have one, if anybody waits for it.
     pub fn wanted(&self) -> Vec<Token> {
         if self.waiting.is_empty() { Vec::new() } else { self.taken.clone() }
-    }
-
-    /// Whether anybody waits.
-    pub fn is_wanted(&self) -> bool {
-        !self.waiting.is_empty()
     }
 }

@@ -128,7 +128,7 @@ impl Chain {
     }
 
     /// Where the text of the blocks before this place ends.
-    fn end_before(&self, at: usize) -> usize {
+    pub fn end_before(&self, at: usize) -> usize {
         at.checked_sub(1).map_or(0, |before| self.rows[before].end)
     }
 }

@@ -81,9 +81,4 @@ impl Checks {
             self.blocks.remove(&wait.0);
         }
     }
-
-    /// How many are under way.
-    pub fn len(&self) -> usize {
-        self.blocks.len()
-    }
 }

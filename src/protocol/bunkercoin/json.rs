@@ -119,7 +119,9 @@ mod tests {
     #[test]
     fn what_is_not_so_many_bytes_is_an_error() {
         assert_eq!(read::<2>("[1, 255]"), Ok([1, 255]));
-        for text in ["[]", "[1]", "[1,2,3]", "[1,256]", "[1,-1]", "[1,1.0]", "[1,1e1]", "\"ab\"", "null", "{}"] {
+        for text in
+            ["[]", "[1]", "[1,2,3]", "[1,256]", "[1,-1]", "[1,1.0]", "[1,1e1]", "\"ab\"", "null", "{}"]
+        {
             assert!(read::<2>(text).is_err(), "{text}");
         }
     }

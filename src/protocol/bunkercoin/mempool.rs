@@ -69,16 +69,6 @@ impl Mempool {
         self.transactions.len()
     }
 
-    /// None.
-    pub fn is_empty(&self) -> bool {
-        self.transactions.is_empty()
-    }
-
-    /// Those that are in, and their text.
-    pub fn iter(&self) -> impl Iterator<Item = (&Hash, &Bytes)> {
-        self.transactions.iter()
-    }
-
     /// The transactions as a JSON array.
     pub fn text(&mut self) -> Text {
         let mut text = Text::opened(b"[");
@@ -132,7 +122,7 @@ mod tests {
         assert_eq!((one.len(), one.items()), (MAX_TRANSACTIONS, other.items()));
         let mut hashes: Vec<Hash> = (0..all).map(|it| number(it).0).collect();
         hashes.sort();
-        assert!(one.iter().map(|(hash, _)| hash).eq(&hashes[..MAX_TRANSACTIONS]));
+        assert!(one.transactions.keys().eq(&hashes[..MAX_TRANSACTIONS]));
     }
 
     #[test]
@@ -140,7 +130,8 @@ mod tests {
         let mut pool = Mempool::default();
         let mut entered = 0;
         for _ in 0..3 {
-            (0..MAX_TRANSACTIONS + 500).for_each(|it| entered += usize::from(add(&mut pool, it) == Entry::New));
+            (0..MAX_TRANSACTIONS + 500)
+                .for_each(|it| entered += usize::from(add(&mut pool, it) == Entry::New));
         }
         assert!(entered < MAX_TRANSACTIONS + 501, "{entered}: nothing may go round");
     }
@@ -148,7 +139,7 @@ mod tests {
     #[test]
     fn the_text_is_an_array_and_shared_until_it_changes() {
         let mut pool = Mempool::default();
-        assert_eq!((pool.text().len(), pool.is_empty()), (2, true));
+        assert_eq!((pool.text().len(), pool.len()), (2, 0));
         assert_eq!((add(&mut pool, 1), add(&mut pool, 1)), (Entry::New, Entry::Known));
         assert_eq!(pool.items().as_ref().as_ref(), b"1");
         assert!(Arc::ptr_eq(&pool.items(), &pool.items()));

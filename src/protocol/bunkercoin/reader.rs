@@ -341,7 +341,9 @@ mod tests {
                 Ok(Item::NewBlock(text)) => told.push(format!("new {}", String::from_utf8_lossy(&text))),
                 Ok(Item::ChainEnds(_)) => told.push("ChainEnds".into()),
                 Ok(Item::MempoolEnds(_)) => told.push("MempoolEnds".into()),
-                Ok(Item::NewTransaction(text) | Item::PoolTransaction(text)) => told.push(format!("tx {}", String::from_utf8_lossy(&text))),
+                Ok(Item::NewTransaction(text) | Item::PoolTransaction(text)) => {
+                    told.push(format!("tx {}", String::from_utf8_lossy(&text)))
+                }
                 Ok(item) => told.push(format!("{item:?}")),
                 Err(fault) => told.push(format!("{} {fault}", fault.offence())),
             }
@@ -415,7 +417,11 @@ mod tests {
             let stream = format!("{line}\n\"GetChain\"\n");
             for cut in [1, 2, 3, 7, stream.len()] {
                 let told = told(stream.as_bytes(), cut);
-                let told: Vec<&str> = told.iter().map(String::as_str).filter(|it| !it.starts_with("block") && *it != "ChainBegins").collect();
+                let told: Vec<&str> = told
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|it| !it.starts_with("block") && *it != "ChainBegins")
+                    .collect();
                 assert_eq!(told.len(), 2, "{line}: {told:?}");
                 assert!(told[0].starts_with(offence), "{line}: {told:?}");
                 assert_eq!(told[1], "GetChain", "{line}");

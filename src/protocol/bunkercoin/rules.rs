@@ -47,7 +47,9 @@ pub enum Flaw {
     #[error("merkle_root is not the transactions'")]
     MerkleRoot,
     /// A first block between two of its times, or that names one before it.
-    #[error("a first block needs 32 zero bytes as prev_hash and a timestamp that is a multiple of {INTERVAL}")]
+    #[error(
+        "a first block needs 32 zero bytes as prev_hash and a timestamp that is a multiple of {INTERVAL}"
+    )]
     First,
     /// Not the block before.
     #[error("prev_hash is not the hash of the header before")]

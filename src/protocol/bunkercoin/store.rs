@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::adoption::Adoption;
 use super::block::Block;
-use super::chain::Chain;
+use super::chain::{Branch, Chain, Cut};
 use super::checks::Checks;
 use super::cost::{self, Cost};
 use super::hash::Hash;
@@ -15,9 +15,10 @@ use super::journal::{Journal, Next, Record};
 use super::mempool::{Entry, Mempool};
 use super::news::{Feed, News};
 use super::pool::Pool;
-use super::rules::{Checked, Link};
+use super::rules::{Checked, Flaw, Link, follows};
 use super::text::Text;
 use super::transaction::Transaction;
+use crate::wire::turn_log::Chunk;
 
 /// Blocks let go in one step.
 const DISCARDED_PER_STEP: usize = 8;
@@ -40,6 +41,21 @@ pub struct Store {
     news: Feed,
 }
 
+/// Where a block belongs, as far as we can see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// Behind our last one.
+    Follows,
+    /// It is in our chain.
+    Known,
+    /// In some other chain, perhaps a longer one.
+    Elsewhere,
+    /// Nowhere: it is wrong whatever stands before it.
+    Wrong(Flaw),
+    /// Behind our last one, and our chain is full.
+    NoRoom,
+}
+
 /// What a step has done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Changed {
@@ -55,11 +71,6 @@ impl Store {
         &self.chain
     }
 
-    /// The transactions that wait.
-    pub fn mempool(&self) -> &Mempool {
-        &self.mempool
-    }
-
     /// The chain as a JSON array.
     pub fn chain_text(&mut self) -> Text {
         self.chain.text()
@@ -71,7 +82,7 @@ impl Store {
     }
 
     /// The transactions, with commas between them.
-    pub fn mempool_items(&mut self) -> crate::wire::turn_log::Chunk {
+    pub fn mempool_items(&mut self) -> Chunk {
         self.mempool.items()
     }
 
@@ -100,12 +111,20 @@ impl Store {
         entry
     }
 
-    /// A block that follows the tip. There must be room for it.
-    pub fn append(&mut self, block: &Checked) {
+    /// A checked block: stored if it follows the last one and there is room.
+    pub fn append(&mut self, block: &Checked) -> Fit {
+        let fit = self.fit(block.link(), block.prev_hash);
+        if fit != Fit::Follows {
+            return fit;
+        }
+        if !self.chain.has_room(block.text.len()) {
+            return Fit::NoRoom;
+        }
         self.chain.push(block);
         self.enter(block);
         let text = Bytes::copy_from_slice(&block.text);
         self.news.push(News::Block { height: self.chain.height(), hash: block.hash, text });
+        Fit::Follows
     }
 
     /// Begins to replace all behind the first `fork` blocks by these, which make the chain longer. One at a time.
@@ -172,12 +191,17 @@ impl Store {
                     self.pool.release(block);
                     cost
                 });
-                self.adoption =
-                    Some(if blocks.is_empty() { Adoption::Returning(cut) } else { Adoption::Entering(blocks, cut) });
+                self.adoption = Some(if blocks.is_empty() {
+                    Adoption::Returning(cut)
+                } else {
+                    Adoption::Entering(blocks, cut)
+                });
                 (cost.unwrap_or(cost::STEP), Changed::Nothing)
             }
             Adoption::Returning(mut cut) => {
-                let Some(text) = cut.next().map(<[u8]>::to_vec) else { return (cost::STEP, Changed::Nothing) };
+                let Some(text) = cut.next().map(<[u8]>::to_vec) else {
+                    return (cost::STEP, Changed::Nothing);
+                };
                 self.adoption = Some(Adoption::Returning(cut));
                 self.leave(&text);
                 (cost::of_parsing(text.len()), Changed::Nothing)
@@ -185,7 +209,7 @@ impl Store {
         }
     }
 
-    fn replace(&mut self, branch: super::chain::Branch) -> super::chain::Cut {
+    fn replace(&mut self, branch: Branch) -> Cut {
         let fork = branch.fork();
         let is_other = fork < self.chain.height();
         let cut = self.chain.adopt(branch);
@@ -254,8 +278,16 @@ impl Store {
         true
     }
 
-    /// Whether a block is in the chain.
-    pub fn holds(&self, block: Link) -> bool {
-        self.chain.holds(block)
+    /// Where a block belongs that says this of itself and of the one before it.
+    pub fn fit(&self, block: Link, prev_hash: Hash) -> Fit {
+        if self.chain.holds(block) {
+            return Fit::Known;
+        }
+        match follows(block, prev_hash, self.chain.tip()) {
+            Ok(()) => Fit::Follows,
+            Err(flaw @ Flaw::Timestamp) => Fit::Wrong(flaw),
+            Err(flaw @ Flaw::First) if prev_hash == Hash::ZERO => Fit::Wrong(flaw),
+            Err(_) => Fit::Elsewhere,
+        }
     }
 }
