@@ -1,5 +1,6 @@
 //! What messages mean. Knows frames; knows no socket, no clock and no queue: it acts through an [`Outbox`].
 
+pub mod bunkercoin;
 pub mod clarke;
 mod dialect;
 mod flood;
