@@ -4,6 +4,7 @@ pub mod bunkercoin;
 pub mod clarke;
 mod dialect;
 mod flood;
+pub mod http;
 mod networks;
 
 use std::fmt;
