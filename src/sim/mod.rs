@@ -11,6 +11,7 @@
 //! | `link`, `profile` | the ways between hosts |
 //! | `house`, `ways` | one of several relays' hosts, and connections between them |
 //! | `mesh` | worlds of several relays that dial each other |
+//! | `town` | worlds of several relays among nodes of networks that speak JSON |
 //! | `judge` | what should have come of it, worked out anew, and whether it has |
 //! | `figures`, `outcome`, `trace` | what is told of it |
 
@@ -32,6 +33,7 @@ mod roles;
 mod setup;
 mod stack;
 mod subject;
+mod town;
 mod trace;
 mod ways;
 mod world;
@@ -49,6 +51,8 @@ pub use profile::{Profile, UnknownProfile};
 pub use roles::Role;
 pub use setup::{Ending, LoadPart, Part, Penalties, Setup, Wishes};
 pub use stack::{SimStack, SimStream};
+pub use town::{Chance, Citizen, Lie, RealTown, Town, TownBuilder, TownOutcome};
+pub use town::{PersonPart, TownEnding, TownSetup};
 pub use trace::Trace;
 pub use ways::Manner;
 pub use world::World;

@@ -73,14 +73,14 @@ impl Talk {
         self.told.contains(&item)
     }
 
-    /// What was told, in numbers.
-    pub fn count_told(&self) -> u64 {
-        self.told.len() as u64
+    /// Whether everything that was asked is answered.
+    pub fn is_answered(&self) -> bool {
+        self.asked == self.answered
     }
 
     /// Whether everything that was asked is answered, and we were asked what everybody is asked.
     pub fn lacks(&self) -> Option<Broken> {
-        if self.asked != self.answered || !self.begun.is_empty() {
+        if !self.is_answered() || !self.begun.is_empty() {
             let how = format!("asked {:?} times and answered {:?} times", self.asked, self.answered);
             return Some(Promise::Answers.broken(format!("{how}, and begun: {} bytes", self.begun.len())));
         }

@@ -121,6 +121,26 @@ impl Mint {
         &self.blocks[number as usize]
     }
 
+    /// A block's JSON.
+    pub fn block_text(&self, number: u32) -> &str {
+        text_of(&self.block(number).text)
+    }
+
+    /// How many there are.
+    pub fn count_blocks(&self) -> u32 {
+        self.blocks.len() as u32 // far fewer
+    }
+
+    /// How high the highest is.
+    pub fn highest(&self) -> u32 {
+        self.blocks.iter().map(|block| block.height).max().unwrap_or(0)
+    }
+
+    /// Whether there is a block behind this one already.
+    pub fn has_rival(&self, before: Option<u32>) -> bool {
+        self.blocks.iter().any(|block| block.before == before)
+    }
+
     /// What somebody says, if it is something right that was said.
     pub fn read(&self, text: &[u8]) -> Option<Item> {
         self.known.get(&coin::hash(text)).copied()

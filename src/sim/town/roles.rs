@@ -41,6 +41,18 @@ impl Citizen {
         Self::Liner,
     ];
 
+    /// How many of each there are in a town at least, and how many more there may be; an inspector for each relay.
+    pub const PRESENCE: &[(Self, u64, u64)] = &[
+        (Self::Miner, 1, 2),
+        (Self::Payer, 1, 1),
+        (Self::Watcher, 1, 2),
+        (Self::Parrot, 0, 1),
+        (Self::LateComer, 0, 2),
+        (Self::Liar, 0, 3),
+        (Self::Framer, 0, 2),
+        (Self::Liner, 0, 2),
+    ];
+
     /// For a person.
     pub const fn name(self) -> &'static str {
         match self {
@@ -69,6 +81,21 @@ impl Citizen {
             Self::Framer => Dialect::Frames,
             Self::Liner => Dialect::Lines,
         }
+    }
+
+    /// Whether the law may have it shut out.
+    pub const fn may_be_banned(self) -> bool {
+        matches!(self, Self::Liar)
+    }
+
+    /// Whether it tells others what it has.
+    pub const fn is_node(self) -> bool {
+        matches!(self, Self::Miner | Self::Payer | Self::LateComer)
+    }
+
+    /// Whether it is in the room of frames and lines.
+    pub const fn is_of_room(self) -> bool {
+        matches!(self, Self::Framer | Self::Liner)
     }
 
     /// Whether it is there all the time, or as soon as it has come.
