@@ -83,11 +83,15 @@ impl Mint {
         Coin::signed(&self.keys[payer], recipient, amount, self.rng.next())
     }
 
-    /// A block behind another, or the first one, with these transactions.
+    /// A block behind another, or the first one, with these transactions. Whoever makes the same a second time has made
+    /// the first again: nothing about a block is its maker's.
     pub fn mine(&mut self, before: Option<u32>, coins: Vec<u32>) -> u32 {
         let block = self.unsaid_block(before, coins.iter().map(|&coin| self.coin(coin).clone()).collect());
         let number = self.blocks.len() as u32; // far fewer
         let text = Bytes::from(block.json());
+        if let Some(&Item::Block(known)) = self.known.get(&coin::hash(&text)) {
+            return known;
+        }
         self.known.insert(coin::hash(&text), Item::Block(number));
         let (hash, timestamp) = (block.hash(), block.timestamp);
         let height = before.map_or(1, |before| self.block(before).height + 1);
@@ -136,9 +140,10 @@ impl Mint {
         self.blocks.iter().map(|block| block.height).max().unwrap_or(0)
     }
 
-    /// Whether there is a block behind this one already.
-    pub fn has_rival(&self, before: Option<u32>) -> bool {
-        self.blocks.iter().any(|block| block.before == before)
+    /// Whether there is another block in the same place.
+    pub fn has_rival(&self, number: u32) -> bool {
+        let before = self.block(number).before;
+        self.blocks.iter().filter(|block| block.before == before).count() > 1
     }
 
     /// What somebody says, if it is something right that was said.

@@ -116,6 +116,12 @@ impl<B: TownBuilder> Town<B> {
         }
     }
 
+    /// What somebody says, by its beginning, or hears, goes to the trace.
+    fn note(&mut self, who: usize, what: &str) {
+        let role = self.people[who].part.role;
+        self.trace.befell(self.now, &format!("{role} {who} {what}"));
+    }
+
     fn say(&mut self, who: usize, what: String) {
         self.folk.say(self.now, who, what);
     }
@@ -141,6 +147,7 @@ impl<B: TownBuilder> Town<B> {
         person.talk.say(Item::Coin(coin));
         let text = self.mint.pool_text([coin].into_iter());
         self.say(who, format!("{{\"NewTransaction\":{text}}}\n"));
+        self.note(who, &format!("says transaction {coin}"));
         self.moved(who, Chance::Paid);
         self.owe(who, What::News(Item::Coin(coin)));
     }
@@ -160,15 +167,21 @@ impl<B: TownBuilder> Town<B> {
                 }
             }
         }
-        if self.mint.has_rival(tip) {
-            self.happens(Chance::Forked);
+        let chosen = coins.into_iter().filter(|_| self.rng.below(4) > 0).take(COINS_MOST).collect();
+        let made = self.mint.count_blocks();
+        let block = self.mint.mine(tip, chosen);
+        if block < made {
+            return self.people[who].node.note(Item::Block(block)); // another has made and said the same
         }
-        let block = self.mint.mine(tip, coins.into_iter().take(COINS_MOST).collect());
         let person = &mut self.people[who];
         person.node.note(Item::Block(block));
         person.talk.say(Item::Block(block));
         let text = self.mint.block_text(block).to_string();
         self.say(who, format!("{{\"NewBlock\":{text}}}\n"));
+        if self.mint.has_rival(block) {
+            self.happens(Chance::Forked);
+        }
+        self.note(who, &format!("says block {block} behind {tip:?}"));
         self.moved(who, Chance::Mined);
         self.owe(who, What::News(Item::Block(block)));
     }
@@ -214,6 +227,7 @@ impl<B: TownBuilder> Town<B> {
             Item::Block(block) => format!("{{\"NewBlock\":{}}}\n", self.mint.block_text(block)),
         };
         self.say(who, text);
+        self.note(who, &format!("says {item:?} again"));
         self.moved(who, Chance::SaidAgain);
     }
 
@@ -228,6 +242,7 @@ impl<B: TownBuilder> Town<B> {
         self.people[who].lie = Some((lie, self.now));
         self.people[who].moves += 1;
         *self.lies.entry(lie).or_default() += 1;
+        self.note(who, &format!("lies to a relay with {tip:?}: {}", lie.name()));
         self.folk.say(self.now, who, words);
         if lie == Lie::CutOff {
             self.go_away(who);
@@ -263,6 +278,7 @@ impl<B: TownBuilder> Town<B> {
     }
 
     fn heard_line(&mut self, who: usize, line: &Line) {
+        self.note(who, &format!("hears {line:?}"));
         let person = &mut self.people[who];
         match line {
             Line::Chain(blocks) => person.told_chain = Some(blocks.clone()),
@@ -292,7 +308,8 @@ impl<B: TownBuilder> Town<B> {
         match wish {
             Wish::Nothing => {}
             Wish::TellChain => {
-                let text = self.mint.chain_text(node.tip);
+                let (text, tip) = (self.mint.chain_text(node.tip), node.tip);
+                self.note(who, &format!("tells its chain up to {tip:?}"));
                 self.say(who, format!("{{\"Chain\":[{text}]}}\n"));
             }
             Wish::TellPool => {
