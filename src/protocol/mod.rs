@@ -1,8 +1,10 @@
 //! What messages mean. Knows frames; knows no socket, no clock and no queue: it acts through an [`Outbox`].
 
+pub mod bunkercoin;
 pub mod clarke;
 mod dialect;
 mod flood;
+pub mod http;
 mod networks;
 
 use std::fmt;
