@@ -17,10 +17,10 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use mio::{Events, Interest, Poll, Token};
 use peer_relay::kernel::{Family, KernelStack, PortUse, SocketOptions, Wake};
-use peer_relay::protocol::Flood;
+use peer_relay::protocol::{Dialect, Flood};
 use peer_relay::relay::{Law, Limits, Relay};
 use peer_relay::server::{READ_BYTES, Server};
-use peer_relay::wire::{Command, Decoder, Frame, Framing, Header, Network};
+use peer_relay::wire::{Command, Decoder, Frame, Header, Network};
 
 /// How long anything may take that is sure to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -104,7 +104,7 @@ impl Carrier {
 fn start_relay() -> Running {
     let mut stack = KernelStack::new(SocketOptions::default()).expect("a poll");
     let address = stack
-        .listen((Ipv4Addr::LOCALHOST, 0).into(), Family::Own, PortUse::Alone, Framing::Frames)
+        .listen((Ipv4Addr::LOCALHOST, 0).into(), Family::Own, PortUse::Alone, Dialect::Frames)
         .expect("a free port");
     let is_over = Arc::new(AtomicBool::new(false));
     let stop = (Arc::clone(&is_over), stack.wake());

@@ -11,10 +11,10 @@ use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
-use peer_relay::protocol::{Flood, Token};
+use peer_relay::protocol::{Dialect, Flood, Token};
 use peer_relay::relay::{Law, Limits, Output, Relay};
 use peer_relay::time::Instant;
-use peer_relay::wire::{Decoder, Frame, Framing, Network};
+use peer_relay::wire::{Decoder, Frame, Network};
 
 const PAYLOAD: usize = 250;
 const FRAMES: usize = 64;
@@ -24,14 +24,14 @@ fn limits() -> Limits {
 }
 
 fn full_room(peers: usize) -> (Relay<Flood>, Vec<Token>) {
-    full_room_of(peers, Framing::Frames)
+    full_room_of(peers, Dialect::Frames)
 }
 
-fn full_room_of(peers: usize, framing: Framing) -> (Relay<Flood>, Vec<Token>) {
+fn full_room_of(peers: usize, dialect: Dialect) -> (Relay<Flood>, Vec<Token>) {
     let mut relay = Relay::new(Flood, Law::of::<Flood>(), limits());
     let address = |i: usize| SocketAddr::from((Ipv4Addr::from(0x0a00_0000 + i as u32), 7333));
     let tokens =
-        (0..peers).map(|i| relay.accepted(Instant::START, address(i), framing).expect("a place")).collect();
+        (0..peers).map(|i| relay.accepted(Instant::START, address(i), dialect).expect("a place")).collect();
     relay.events().for_each(drop);
     (relay, tokens)
 }
@@ -186,9 +186,9 @@ fn lines(criterion: &mut Criterion) {
     let mut group = of_group(criterion, "frames and lines/deliveries");
     for peers in [100, 1000] {
         group.throughput(Unit::Deliveries.of((peers - 1) * FRAMES));
-        for (name, framing, wire) in [("frames", Framing::Frames, &frames), ("lines", Framing::Lines, &lines)]
+        for (name, dialect, wire) in [("frames", Dialect::Frames, &frames), ("lines", Dialect::Lines, &lines)]
         {
-            let (mut relay, tokens) = full_room_of(peers, framing);
+            let (mut relay, tokens) = full_room_of(peers, dialect);
             measure(&mut group, peers, name, &mut || {
                 relay.received(Instant::START, tokens[0], wire);
                 everybody_takes_all(&mut relay)

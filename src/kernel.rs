@@ -15,10 +15,10 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-use crate::protocol::Token;
+use crate::protocol::{Dialect, Token};
 use crate::server::{Readiness, Stack, WRITE_PARTS};
 use crate::time::Instant;
-use crate::wire::{Framing, Part};
+use crate::wire::Part;
 
 /// Connections that may wait to be accepted. With mio's own 128, thousands that come at once wait for the
 /// retransmission of their SYN.
@@ -68,7 +68,7 @@ pub struct Wake(Arc<Waker>);
 #[derive(Debug)]
 struct Listener {
     socket: TcpListener,
-    framing: Framing,
+    dialect: Dialect,
     is_ready: bool,
 }
 
@@ -95,7 +95,7 @@ impl KernelStack {
         at: SocketAddr,
         family: Family,
         port_use: PortUse,
-        framing: Framing,
+        dialect: Dialect,
     ) -> io::Result<SocketAddr> {
         let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
@@ -111,7 +111,7 @@ impl KernelStack {
         let token = mio::Token(FIRST_LISTENER - self.listeners.len());
         self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
         let at = socket.local_addr()?;
-        self.listeners.push(Listener { socket, framing, is_ready: false });
+        self.listeners.push(Listener { socket, dialect, is_ready: false });
         Ok(at)
     }
 
@@ -197,7 +197,7 @@ impl Stack for KernelStack {
         Instant::START + self.began.elapsed()
     }
 
-    fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr, Framing)> {
+    fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr, Dialect)> {
         // in turns, or whoever comes to a later listener waits for a storm on an earlier one to end
         for _ in 0..self.listeners.len() {
             self.last_listener = (self.last_listener + 1) % self.listeners.len();
@@ -209,7 +209,7 @@ impl Stack for KernelStack {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.is_ready = false,
                 accepted => {
                     let (stream, from) = accepted?;
-                    return Ok((stream, unmapped(from), listener.framing));
+                    return Ok((stream, unmapped(from), listener.dialect));
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::memory::{Client, MemoryNet, MemoryStack, client_ip};
-use peer_relay::protocol::Flood;
+use peer_relay::protocol::{Dialect, Flood};
 use peer_relay::relay::{DIAL_TIMEOUT, Law, Limits, RETRY_FIRST, RETRY_MOST, Relay};
 use peer_relay::server::{FIRST_DIAL, Readiness, Server};
 use peer_relay::time::Instant;
@@ -37,7 +37,7 @@ impl House {
     fn with_neighbour() -> (Self, SocketAddr) {
         let mut house = Self::new();
         let there = "192.0.2.77:7333".parse().unwrap();
-        house.server.keep_up(vec![there], 1);
+        house.server.keep_up(vec![there], Dialect::Frames, 1);
         (house, there)
     }
 
@@ -195,7 +195,7 @@ fn a_black_hole_delays_nobody() {
     let mut house = House::new();
     let places: Vec<SocketAddr> = (1..=9).map(|nth| SocketAddr::new([192, 0, 2, nth].into(), 7333)).collect();
     for (seed, &at) in places.iter().enumerate() {
-        house.server.keep_up(vec![at], seed as u64);
+        house.server.keep_up(vec![at], Dialect::Frames, seed as u64);
         if seed < 8 { house.net.leave_unanswered(at) } else { house.net.host(at) }
     }
     let guest = house.guest();
@@ -208,7 +208,7 @@ fn a_black_hole_delays_nobody() {
 #[test]
 fn a_relay_that_dials_itself_says_everything_once_and_falls_silent() {
     let mut house = House::new();
-    house.server.keep_up(vec![house.at], 1);
+    house.server.keep_up(vec![house.at], Dialect::Frames, 1);
     let guests = [house.guest(), house.guest()];
     assert_eq!(house.peers(), 4, "both ends of the connection are peers");
     for number in 0..100 {
@@ -232,7 +232,7 @@ fn two_relays_that_dial_each_other_say_everything_once() {
     // each house has a network of its own: what one dials is in the test's hands, and is carried over to the other
     let there = houses[1].1;
     houses[0].0.net.host(there);
-    houses[0].0.server.keep_up(vec![there], 1);
+    houses[0].0.server.keep_up(vec![there], Dialect::Frames, 1);
     houses[0].0.rest();
     let near = houses[0].0.net.dialed(there).unwrap();
     let far = houses[1].0.guest();
@@ -259,7 +259,7 @@ fn two_relays_that_dial_each_other_say_everything_once() {
 fn going_ends_attempts_and_dials_nobody_any_more() {
     let (mut house, there) = House::with_neighbour();
     house.net.leave_unanswered(there);
-    house.server.keep_up(vec!["192.0.2.78:7333".parse().unwrap()], 2);
+    house.server.keep_up(vec!["192.0.2.78:7333".parse().unwrap()], Dialect::Frames, 2);
     house.rest();
     assert_eq!(house.alive(), 1);
     house.server.shut_down();

@@ -19,10 +19,10 @@ use bytes::Bytes;
 use common::memory::{MemoryNet, MemoryStack};
 use common::simulated::Simulated;
 use peer_relay::kernel::{Family, KernelStack, PortUse, SocketOptions};
-use peer_relay::protocol::Token;
+use peer_relay::protocol::{Dialect, Token};
 use peer_relay::server::{Readiness, Stack, WRITE_PARTS};
 use peer_relay::time::Instant;
-use peer_relay::wire::{Framing, Part};
+use peer_relay::wire::Part;
 
 /// Far longer than anything here takes: whatever has not happened by then never will.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ trait World: Sized {
     fn new() -> Option<Self>;
     fn stack(&mut self) -> &mut Self::Stack;
     /// Another listener; with port 0 anywhere.
-    fn listen(&mut self, port: u16, framing: Framing) -> io::Result<SocketAddr>;
+    fn listen(&mut self, port: u16, dialect: Dialect) -> io::Result<SocketAddr>;
     fn at(&self) -> SocketAddr;
 }
 
@@ -69,7 +69,7 @@ impl World for KernelV4 {
 
     fn new() -> Option<Self> {
         let mut stack = KernelStack::new(SocketOptions::default()).unwrap();
-        let at = stack.listen(local("127.0.0.1", 0), Family::Own, PortUse::Alone, Framing::Frames).unwrap();
+        let at = stack.listen(local("127.0.0.1", 0), Family::Own, PortUse::Alone, Dialect::Frames).unwrap();
         Some(Self(stack, at))
     }
 
@@ -77,8 +77,8 @@ impl World for KernelV4 {
         &mut self.0
     }
 
-    fn listen(&mut self, port: u16, framing: Framing) -> io::Result<SocketAddr> {
-        self.0.listen(local("127.0.0.1", port), Family::Own, PortUse::Alone, framing)
+    fn listen(&mut self, port: u16, dialect: Dialect) -> io::Result<SocketAddr> {
+        self.0.listen(local("127.0.0.1", port), Family::Own, PortUse::Alone, dialect)
     }
 
     fn at(&self) -> SocketAddr {
@@ -91,7 +91,7 @@ impl World for KernelV6 {
 
     fn new() -> Option<Self> {
         let mut stack = KernelStack::new(SocketOptions::default()).unwrap();
-        match stack.listen(local("::1", 0), Family::Own, PortUse::Alone, Framing::Frames) {
+        match stack.listen(local("::1", 0), Family::Own, PortUse::Alone, Dialect::Frames) {
             Ok(at) => Some(Self(stack, at)),
             Err(error) => {
                 eprintln!("no IPv6 on this machine: {error}");
@@ -104,8 +104,8 @@ impl World for KernelV6 {
         &mut self.0
     }
 
-    fn listen(&mut self, port: u16, framing: Framing) -> io::Result<SocketAddr> {
-        self.0.listen(local("::1", port), Family::Own, PortUse::Alone, framing)
+    fn listen(&mut self, port: u16, dialect: Dialect) -> io::Result<SocketAddr> {
+        self.0.listen(local("::1", port), Family::Own, PortUse::Alone, dialect)
     }
 
     fn at(&self) -> SocketAddr {
@@ -126,8 +126,8 @@ impl World for Memory {
         &mut self.0
     }
 
-    fn listen(&mut self, port: u16, framing: Framing) -> io::Result<SocketAddr> {
-        self.1.listen_for(local("127.0.0.1", port), framing)
+    fn listen(&mut self, port: u16, dialect: Dialect) -> io::Result<SocketAddr> {
+        self.1.listen_for(local("127.0.0.1", port), dialect)
     }
 
     fn at(&self) -> SocketAddr {
@@ -140,7 +140,7 @@ impl World for Sim {
 
     fn new() -> Option<Self> {
         let mut stack = Simulated::new();
-        let at = stack.listen(local("127.0.0.1", 0), Framing::Frames).unwrap();
+        let at = stack.listen(local("127.0.0.1", 0), Dialect::Frames).unwrap();
         Some(Self(stack, at))
     }
 
@@ -148,8 +148,8 @@ impl World for Sim {
         &mut self.0
     }
 
-    fn listen(&mut self, port: u16, framing: Framing) -> io::Result<SocketAddr> {
-        self.0.listen(local("127.0.0.1", port), framing)
+    fn listen(&mut self, port: u16, dialect: Dialect) -> io::Result<SocketAddr> {
+        self.0.listen(local("127.0.0.1", port), dialect)
     }
 
     fn at(&self) -> SocketAddr {
@@ -210,7 +210,7 @@ impl<W: World> Rig<W> {
     }
 
     /// With what is spoken where it came to.
-    fn accept_framed(&mut self) -> (<W::Stack as Stack>::Stream, SocketAddr, Framing) {
+    fn accept_framed(&mut self) -> (<W::Stack as Stack>::Stream, SocketAddr, Dialect) {
         loop {
             match self.stack().accept() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -717,11 +717,11 @@ fn who_connects_from_an_address_comes_from_it<W: World>(mut rig: Rig<W>) {
 
 fn who_came_speaks_as_its_listener_does<W: World>(mut rig: Rig<W>) {
     let frames = rig.world.at();
-    let lines = rig.world.listen(0, Framing::Lines).unwrap();
-    for (at, framing) in [(lines, Framing::Lines), (frames, Framing::Frames), (lines, Framing::Lines)] {
+    let lines = rig.world.listen(0, Dialect::Lines).unwrap();
+    for (at, dialect) in [(lines, Dialect::Lines), (frames, Dialect::Frames), (lines, Dialect::Lines)] {
         let near = rig.stack().connect(at, None).unwrap();
         let (far, _, spoken) = rig.accept_framed();
-        assert_eq!(spoken, framing, "at {at}");
+        assert_eq!(spoken, dialect, "at {at}");
         rig.stack().close(near);
         rig.stack().close(far);
     }
@@ -729,7 +729,7 @@ fn who_came_speaks_as_its_listener_does<W: World>(mut rig: Rig<W>) {
 
 fn after_stop_listening_connections_are_refused<W: World>(mut rig: Rig<W>) {
     let at = rig.world.at();
-    let other = rig.world.listen(0, Framing::Frames).unwrap();
+    let other = rig.world.listen(0, Dialect::Frames).unwrap();
     let Pair { mut near, mut far } = rig.pair();
     rig.stack().stop_listening();
     rig.forget();
@@ -744,7 +744,7 @@ fn after_stop_listening_connections_are_refused<W: World>(mut rig: Rig<W>) {
 
 fn a_port_cannot_be_taken_twice<W: World>(mut rig: Rig<W>) {
     let port = rig.world.at().port();
-    assert_eq!(rig.world.listen(port, Framing::Frames).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(rig.world.listen(port, Dialect::Frames).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     let Pair { near, far } = rig.pair(); // and whoever had it first has it still
     rig.close(near);
     rig.close(far);
@@ -785,7 +785,7 @@ fn time_never_goes_back<W: World>(mut rig: Rig<W>) {
 /// A kernel's stack with these options, and a listener there.
 fn kernel(options: SocketOptions, at: &str, family: Family) -> io::Result<(KernelStack, SocketAddr)> {
     let mut stack = KernelStack::new(options)?;
-    let at = stack.listen(local(at, 0), family, PortUse::Alone, Framing::Frames)?;
+    let at = stack.listen(local(at, 0), family, PortUse::Alone, Dialect::Frames)?;
     Ok((stack, at))
 }
 
@@ -936,7 +936,7 @@ fn an_ipv6_wildcard_of_its_own_leaves_ipv4_to_others() {
         let Ok((mut stack, at)) = kernel(SocketOptions::default(), "::", Family::Own) else {
             return eprintln!("no IPv6 on this machine");
         };
-        match stack.listen(local("0.0.0.0", at.port()), Family::Own, PortUse::Alone, Framing::Frames) {
+        match stack.listen(local("0.0.0.0", at.port()), Family::Own, PortUse::Alone, Dialect::Frames) {
             Ok(_) => return,
             Err(error) => errors.push(error),
         }
@@ -949,7 +949,7 @@ fn an_ipv6_wildcard_of_its_own_leaves_ipv4_to_others() {
 #[test]
 fn no_listener_waits_for_another_to_run_dry() {
     let (mut stack, first) = kernel(SocketOptions::default(), "127.0.0.1", Family::Own).unwrap();
-    let second = stack.listen(local("127.0.0.1", 0), Family::Own, PortUse::Alone, Framing::Frames).unwrap();
+    let second = stack.listen(local("127.0.0.1", 0), Family::Own, PortUse::Alone, Dialect::Frames).unwrap();
     let _clients: Vec<_> =
         [first, first, first, first, second].map(|at| std::net::TcpStream::connect(at).unwrap()).into();
     // a blocking connect is in the backlog when it returns, and both listeners say so

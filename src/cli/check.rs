@@ -1,12 +1,14 @@
 //! `--check`: what the options come to, where each is from, and the memory it can take.
 
+use std::path::PathBuf;
+
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::settings::Settings;
 use super::units::{OrOff, Size, Span, roughly};
 use crate::kernel::PortUse;
-use crate::protocol::Offence;
+use crate::protocol::{Dialect, Offence};
 use crate::server::{LOG_ENOUGH_BYTES, READ_BYTES};
 use crate::wire::{Header, lines};
 
@@ -51,7 +53,7 @@ pub fn memory(settings: &Settings) -> String {
     // the scratch buffer, and a turn's logs: a short one, one more read, and the largest frame in it, up to three
     // times: in segments, in one piece, and in the chunk of those who could not take it
     let (enough, read) = (LOG_ENOUGH_BYTES as u64, READ_BYTES as u64);
-    let logs = if settings.listen_lines.is_empty() {
+    let logs = if settings.listen_for(Dialect::Lines).next().is_none() {
         enough + read + largest
     } else {
         // read of lines, every byte may be a frame without a payload; as a line, every byte of one may be `\xNN`
@@ -84,11 +86,16 @@ fn rows(settings: &Settings) -> Vec<(&'static str, String)> {
     let Settings { limits, socket, network, .. } = settings;
     let kernels = |size: Option<usize>| size.map_or("the kernel's".into(), |bytes| size_text(bytes as u64));
     let none_if_empty = |list: Vec<String>| if list.is_empty() { "none".into() } else { list.join(",") };
+    let listen =
+        |dialect| none_if_empty(settings.listen_for(dialect).map(|at| at.to_string()).collect::<Vec<_>>());
     let penalty = |offence: &Offence| format!("{offence}={}", settings.law.penalty(*offence));
     let off = |value: Option<String>| value.unwrap_or_else(|| "off".into());
     vec![
-        ("listen", none_if_empty(settings.listen.iter().map(ToString::to_string).collect())),
-        ("listen-lines", none_if_empty(settings.listen_lines.iter().map(ToString::to_string).collect())),
+        ("listen", listen(Dialect::Frames)),
+        ("listen-lines", listen(Dialect::Lines)),
+        ("listen-json", listen(Dialect::Json)),
+        ("listen-chain", listen(Dialect::Chain)),
+        ("listen-http", listen(Dialect::Http)),
         ("reuse-port", (settings.port_use == PortUse::Shared).to_string()),
         ("recv-buffer", kernels(socket.recv_buffer)),
         ("send-buffer", kernels(socket.send_buffer)),
@@ -98,11 +105,13 @@ fn rows(settings: &Settings) -> Vec<(&'static str, String)> {
         ("max-payload", size_text(limits.decoder.max_payload.into())),
         ("max-line", size_text(limits.max_line as u64)),
         ("max-skip", size_text(limits.decoder.max_skip)),
+        ("data-dir", path_text(&settings.data_dir)),
         ("connect", none_if_empty(settings.connect.iter().map(ToString::to_string).collect())),
         ("dedup", OrOff(limits.dedup.map(Span)).to_string()),
         ("dedup-max", limits.dedup_max.to_string()),
         ("max-peers", limits.max_peers.to_string()),
         ("max-peers-per-ip", off(limits.max_peers_per_ip.map(|count| count.to_string()))),
+        ("max-json-peers", settings.max_json_peers.to_string()),
         ("queue-soft", size_text(limits.queue_soft_bytes as u64)),
         ("queue-soft-time", Span(limits.queue_soft_time).to_string()),
         ("queue-hard", size_text(limits.queue_hard_bytes as u64)),
@@ -110,7 +119,7 @@ fn rows(settings: &Settings) -> Vec<(&'static str, String)> {
         ("ban-time", Span(limits.ban_time).to_string()),
         ("max-bans", limits.max_bans.to_string()),
         ("never-ban", none_if_empty(limits.never_ban.iter().map(ToString::to_string).collect())),
-        ("ban-file", settings.ban_file.as_ref().map_or("none".into(), |path| path.display().to_string())),
+        ("ban-file", path_text(&settings.ban_file)),
         ("penalty", Offence::ALL.iter().map(penalty).collect::<Vec<_>>().join(",")),
         ("rate-messages", off(limits.rate_messages.map(|rate| rate.to_string()))),
         ("rate-bytes", off(limits.rate_bytes.map(|rate| size_text(rate.get())))),
@@ -121,6 +130,10 @@ fn rows(settings: &Settings) -> Vec<(&'static str, String)> {
         ("stats-every", OrOff(settings.stats_every.map(Span)).to_string()),
         ("log-level", settings.log_level.to_string().to_lowercase()),
     ]
+}
+
+fn path_text(path: &Option<PathBuf>) -> String {
+    path.as_ref().map_or("none".into(), |path| path.display().to_string())
 }
 
 fn size_text(bytes: u64) -> String {

@@ -4,6 +4,7 @@ mod ban_file;
 mod bar;
 mod calendar;
 mod check;
+mod connect;
 mod figures;
 mod files;
 mod inspect;

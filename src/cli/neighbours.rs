@@ -7,10 +7,9 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Failure;
-use super::target::Target;
+use super::connect::Connect;
 use crate::kernel::{KernelStack, Wake};
-use crate::protocol::Flood;
-use crate::relay::DialId;
+use crate::protocol::{DialId, Networks};
 use crate::rng::Rng;
 use crate::server::Server;
 
@@ -49,22 +48,22 @@ impl Neighbours {
     /// Has them all kept up. Names are being resolved when it returns.
     pub fn keep_up(
         &mut self,
-        targets: &[Target],
-        server: &mut Server<KernelStack, Flood>,
+        connects: &[Connect],
+        server: &mut Server<KernelStack, Networks>,
     ) -> Result<(), Failure> {
         let mut rng = Rng::new(chance());
-        for target in targets {
-            let known = target.address(self.port);
-            let id = server.keep_up(known.into_iter().collect(), rng.next());
-            let resolver = if known.is_some() { None } else { Some(self.resolver(target)?) };
-            self.all.push(Neighbour { name: target.to_string(), resolver, is_asked: false, is_told: false });
+        for connect in connects {
+            let known = connect.address(self.port);
+            let id = server.keep_up(known.into_iter().collect(), connect.dialect, rng.next());
+            let resolver = if known.is_some() { None } else { Some(self.resolver(connect)?) };
+            self.all.push(Neighbour { name: connect.to_string(), resolver, is_asked: false, is_told: false });
             self.ask(id);
         }
         Ok(())
     }
 
     /// What belongs to a turn: asks for what the relay wants to know, and tells it what was found out.
-    pub fn tick(&mut self, server: &mut Server<KernelStack, Flood>) {
+    pub fn tick(&mut self, server: &mut Server<KernelStack, Networks>) {
         let wanted: Vec<DialId> = server.unresolved().collect();
         wanted.into_iter().for_each(|id| self.ask(id));
         while let Ok(Answer { of, found }) = self.answers.try_recv() {
@@ -84,9 +83,9 @@ impl Neighbours {
         }
     }
 
-    /// As it was given.
-    pub fn name(&self, id: DialId) -> &str {
-        &self.all[usize::from(id.0)].name
+    /// As it was given; one that a peer has told of is its address.
+    pub fn name(&self, id: DialId, at: SocketAddr) -> String {
+        self.all.get(usize::from(id.0)).map_or_else(|| at.to_string(), |neighbour| neighbour.name.clone())
     }
 
     /// One that is at it already is not asked twice.
@@ -101,9 +100,9 @@ impl Neighbours {
 
     /// A thread for each name: one whose server does not answer holds up no other. It ends when nobody can ask any
     /// more, or with the program.
-    fn resolver(&self, target: &Target) -> Result<SyncSender<()>, Failure> {
+    fn resolver(&self, connect: &Connect) -> Result<SyncSender<()>, Failure> {
         let (ask, asked) = mpsc::sync_channel(1);
-        let (of, port, target) = (self.all.len(), self.port, target.clone());
+        let (of, port, target) = (self.all.len(), connect.port(self.port), connect.target.clone());
         let (answer, wake) = (self.answer.clone(), self.wake.clone());
         let resolve = move || {
             while let Ok(()) = asked.recv() {

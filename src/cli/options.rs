@@ -8,8 +8,8 @@ use std::str::FromStr;
 use clap::Args;
 use log::LevelFilter;
 
+use super::connect::Connect;
 use super::network::NetworkArgs;
-use super::target::Target;
 use super::units::{Cidr, Count, ListenAddress, OrOff, Size, Span};
 use crate::protocol::{Offence, Penalty};
 
@@ -33,6 +33,21 @@ pub struct ServeArgs {
     /// same room: a line is a frame called msg to others. Needs a port; --listen stays as it is [default: none]
     #[arg(long, value_name = "ADDR", env = "PEER_RELAY_LISTEN_LINES", value_delimiter = ',', help_heading = LISTENING)]
     pub listen_lines: Vec<ListenAddress>,
+
+    /// Where to listen for Clarke Coin's nodes, which speak JSON; can be given several times. Without a port it is
+    /// 8334 [default: none]
+    #[arg(long, value_name = "ADDR", env = "PEER_RELAY_LISTEN_JSON", value_delimiter = ',', help_heading = LISTENING)]
+    pub listen_json: Vec<ListenAddress>,
+
+    /// Where to listen for Bunkercoin's nodes, which speak JSON too; can be given several times. Without a port it is
+    /// 7000 [default: none]
+    #[arg(long, value_name = "ADDR", env = "PEER_RELAY_LISTEN_CHAIN", value_delimiter = ',', help_heading = LISTENING)]
+    pub listen_chain: Vec<ListenAddress>,
+
+    /// Where to listen for HTTP: Bunkercoin's chain, mempool and events; can be given several times. Without a port
+    /// it is 10000 [default: none]
+    #[arg(long, value_name = "ADDR", env = "PEER_RELAY_LISTEN_HTTP", value_delimiter = ',', help_heading = LISTENING)]
+    pub listen_http: Vec<ListenAddress>,
 
     /// Share the ports with other relays of this user that are given the same: whoever comes, comes to one of
     /// them. --connect is what makes them one room
@@ -59,7 +74,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_PAYLOAD", default_value = "4000000", help_heading = NETWORK)]
     pub max_payload: Size,
 
-    /// Longest line, bytes, its end not counted; no more than --max-payload [default: 64k, or --max-payload]
+    /// Longest line, JSON message or HTTP body, bytes, its end not counted; no more than --max-payload [default: 64k, or --max-payload]
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_LINE", help_heading = NETWORK)]
     pub max_line: Option<Size>,
 
@@ -68,12 +83,13 @@ pub struct ServeArgs {
     pub max_skip: Size,
 
     /// Another relay to connect to, and to keep up for ever; can be given several times. Without a port it is
-    /// the network's [default: none]
+    /// the network's. json://ADDR and chain://ADDR are nodes of these networks, as for --listen-json and
+    /// --listen-chain [default: none]
     #[arg(long, value_name = "ADDR", env = "PEER_RELAY_CONNECT", value_delimiter = ',', help_heading = NEIGHBOURS)]
-    pub connect: Vec<Target>,
+    pub connect: Vec<Connect>,
 
     /// How long a frame is not relayed again that has the same command and payload, or off
-    /// [default: 60s with --connect, else off]
+    /// [default: 60s with --connect to another relay, else off]
     #[arg(long, value_name = "DURATION", env = "PEER_RELAY_DEDUP", help_heading = NEIGHBOURS)]
     pub dedup: Option<OrOff<Span>>,
 
@@ -88,6 +104,10 @@ pub struct ServeArgs {
     /// Peers at once from one IPv4 address or IPv6 /64, or off
     #[arg(long, value_name = "N", env = "PEER_RELAY_MAX_PEERS_PER_IP", default_value = "off", help_heading = PEERS)]
     pub max_peers_per_ip: OrOff<u64>,
+
+    /// Nodes at once that are dialled because somebody at --listen-json has told of them (add_peer)
+    #[arg(long, value_name = "N", env = "PEER_RELAY_MAX_JSON_PEERS", default_value = "64", help_heading = PEERS)]
+    pub max_json_peers: Count,
 
     /// Bytes a peer's write queue may pin for longer than --queue-soft-time [default: half of --queue-hard]
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_QUEUE_SOFT", help_heading = PEERS)]
@@ -121,6 +141,10 @@ pub struct ServeArgs {
     /// Where bans outlive the relay: JSON, to read and edit while it is stopped [default: none]
     #[arg(long, value_name = "PATH", env = "PEER_RELAY_BAN_FILE", help_heading = LAW)]
     pub ban_file: Option<PathBuf>,
+
+    /// Directory where Bunkercoin's chain outlives the relay; made if it is not there [default: none]
+    #[arg(long, value_name = "PATH", env = "PEER_RELAY_DATA_DIR", help_heading = NETWORK)]
+    pub data_dir: Option<PathBuf>,
 
     /// What an offence costs, as in checksum=drop; can be given several times. magic, oversize: disconnect
     /// or ban; command, checksum, protocol: drop, disconnect or ban; flood: pause, drop, disconnect or ban

@@ -43,17 +43,17 @@ pub fn line(event: &Event, calendar: &Calendar, neighbours: &Neighbours) -> (Lev
             format!("closed before a frame: addr={address} looks like {opener}")
         }
         Event::Dialed { dial, who, peers } => {
-            format!("{} connected to={} peers={peers}", name(who), neighbours.name(*dial))
+            format!("{} connected to={} peers={peers}", name(who), neighbours.name(*dial, who.address))
         }
         Event::Lost { dial, who, reason, retry_in } => {
-            let (to, again) = (neighbours.name(*dial), rounded(*retry_in));
+            let (to, again) = (neighbours.name(*dial, who.address), rounded(*retry_in));
             return (
                 Level::Warn,
                 format!("{} lost to={to} reason={reason}; trying again in {again}", name(who)),
             );
         }
         Event::Undialed { dial, at, why } => {
-            let (to, most) = (neighbours.name(*dial), rounded(RETRY_MOST));
+            let (to, most) = (neighbours.name(*dial, *at), rounded(RETRY_MOST));
             let text = format!(
                 "cannot connect to={to} addr={at}: {why}; trying again until it is there, at least every {most} \
                  (told once)"

@@ -11,7 +11,7 @@ use clap::ArgMatches;
 
 use super::ban_file::{self, BanFile};
 use super::calendar::Calendar;
-use super::listening::{cannot_listen, family};
+use super::listening::{Listen, cannot_listen, family, option_for};
 use super::neighbours::Neighbours;
 use super::options::ServeArgs;
 use super::settings::Settings;
@@ -19,11 +19,11 @@ use super::signals::{self, Stop};
 use super::units::{Size, Span, grouped};
 use super::{Failure, check, logging, raise_descriptor_limit, report, version};
 use crate::kernel::{Family, KernelStack, PortUse};
-use crate::protocol::{Flood, Offence, Penalty};
+use crate::protocol::{Dialect, Networks, Offence, Penalty};
 use crate::relay::{AddressKey, Ban, Relay, Stats};
 use crate::server::{LINGER, Server};
 use crate::time::Instant;
-use crate::wire::{Command, Frame, Framing, Magic, checksum};
+use crate::wire::{Command, Frame, Magic, checksum};
 
 /// Runs the relay until a signal ends it.
 pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result<(), Failure> {
@@ -38,7 +38,7 @@ pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result
     let mut stack = KernelStack::new(settings.socket)
         .map_err(|error| Failure::failed(format!("cannot poll for connections: {error}")))?;
     let calendar = Calendar::pairing(Instant::START);
-    let mut relay = Relay::new(Flood, settings.law.clone(), settings.limits.clone());
+    let mut relay = Relay::new(Networks::default(), settings.law.clone(), settings.limits.clone());
     let loaded = load_bans(&settings, &calendar)?;
     for &(address, ban) in &loaded {
         relay.restore_ban(Instant::START, address, ban);
@@ -82,7 +82,7 @@ impl House {
         calendar: Calendar,
         stop: Stop,
         neighbours: Neighbours,
-        relay: &Relay<Flood>,
+        relay: &Relay<Networks>,
         loaded: usize,
     ) -> Result<Self, Failure> {
         let keep = |path| BanFile::keep(path, calendar, relay.bans(), loaded);
@@ -100,7 +100,7 @@ impl House {
     }
 
     /// Turn after turn, until everybody is gone. Whatever ends it, what is kept is kept.
-    fn run(mut self, mut server: Server<KernelStack, Flood>) -> Result<(), Failure> {
+    fn run(mut self, mut server: Server<KernelStack, Networks>) -> Result<(), Failure> {
         let ended = loop {
             match self.turn(&mut server) {
                 Ok(false) => {}
@@ -113,7 +113,7 @@ impl House {
     }
 
     /// One turn and what belongs to it. True when it was the last.
-    fn turn(&mut self, server: &mut Server<KernelStack, Flood>) -> io::Result<bool> {
+    fn turn(&mut self, server: &mut Server<KernelStack, Networks>) -> io::Result<bool> {
         let now = server.turn(self.wake_up())?;
         self.neighbours.tick(server);
         self.tell_events(server);
@@ -135,7 +135,7 @@ impl House {
         [self.stats_due, of_file, self.end].into_iter().flatten().min()
     }
 
-    fn tell_events(&self, server: &mut Server<KernelStack, Flood>) {
+    fn tell_events(&self, server: &mut Server<KernelStack, Networks>) {
         for event in server.events() {
             let (level, line) = report::line(&event, &self.calendar, &self.neighbours);
             log::log!(level, "{line}");
@@ -143,7 +143,7 @@ impl House {
     }
 
     /// A line of figures when it is time, silent when nothing has changed.
-    fn tell_figures(&mut self, now: Instant, relay: &Relay<Flood>) {
+    fn tell_figures(&mut self, now: Instant, relay: &Relay<Networks>) {
         let (Some(every), Some(due)) = (self.stats_every, self.stats_due) else { return };
         if now < due {
             return;
@@ -156,7 +156,7 @@ impl House {
         }
     }
 
-    fn begin_to_end(&mut self, now: Instant, server: &mut Server<KernelStack, Flood>) {
+    fn begin_to_end(&mut self, now: Instant, server: &mut Server<KernelStack, Networks>) {
         let (peers, drain) = (server.relay().peers(), Span(self.drain));
         let linger = Span(LINGER);
         log::info!(
@@ -167,7 +167,7 @@ impl House {
         self.end = Some(now + self.drain);
     }
 
-    fn finish(self, relay: &Relay<Flood>) {
+    fn finish(self, relay: &Relay<Networks>) {
         if let Some(file) = self.ban_file {
             file.finish(relay.bans());
         }
@@ -195,41 +195,39 @@ fn load_bans(settings: &Settings, calendar: &Calendar) -> Result<Vec<(AddressKey
 /// Where it is listened, and what is spoken there.
 struct Listening {
     at: SocketAddr,
-    framing: Framing,
+    dialect: Dialect,
     /// Which addresses an IPv6 wildcard takes.
     families: Option<&'static str>,
 }
 
 /// Opens every listener: those for frames first.
 fn listen(stack: &mut KernelStack, settings: &Settings) -> Result<Vec<Listening>, Failure> {
-    let Settings { listen, listen_lines, .. } = settings;
-    let all = [listen.as_slice(), listen_lines].concat();
-    let mut open = |at: SocketAddr, framing: Framing, option: &str| {
-        let family = family(at, &all);
+    let mut opened = Vec::new();
+    for &Listen { at, dialect } in &settings.listen {
+        let family = family(at, &settings.listen);
         let families = match family {
             _ if !(at.is_ipv6() && at.ip().is_unspecified()) => None,
             Family::Both => Some("dual-stack: IPv6 and IPv4"),
             Family::Own => Some("IPv6 only"),
         };
         let at = stack
-            .listen(at, family, settings.port_use, framing)
-            .map_err(|error| cannot_listen(option, at, &error))?;
-        Ok(Listening { at, framing, families })
-    };
-    let mut opened = Vec::new();
-    for &at in listen {
-        opened.push(open(at, Framing::Frames, "--listen")?);
-    }
-    for &at in listen_lines {
-        opened.push(open(at, Framing::Lines, "--listen-lines")?);
+            .listen(at, family, settings.port_use, dialect)
+            .map_err(|error| cannot_listen(option_for(dialect), at, &error))?;
+        opened.push(Listening { at, dialect, families });
     }
     Ok(opened)
 }
 
 impl fmt::Display for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines = (self.framing == Framing::Lines).then_some("lines");
-        let notes: Vec<&str> = lines.into_iter().chain(self.families).collect();
+        let spoken = match self.dialect {
+            Dialect::Frames => None,
+            Dialect::Lines => Some("lines"),
+            Dialect::Json => Some("json"),
+            Dialect::Chain => Some("chain"),
+            Dialect::Http => Some("http"),
+        };
+        let notes: Vec<&str> = spoken.into_iter().chain(self.families).collect();
         if notes.is_empty() { self.at.fmt(f) } else { write!(f, "{} ({})", self.at, notes.join(", ")) }
     }
 }
@@ -279,7 +277,7 @@ fn introduce(settings: &Settings, listening: &[Listening], bans: usize) {
     tell_how_open(settings, listening);
     if io::stderr().is_terminal() {
         log::info!("a ping, and its pong: {}", ping_command(network.magic, listening[0].at));
-        if let Some(lines) = listening.iter().find(|listener| listener.framing == Framing::Lines) {
+        if let Some(lines) = listening.iter().find(|listener| listener.dialect == Dialect::Lines) {
             log::info!("a line is a message: nc {} {}", near(lines.at), lines.at.port());
         }
         log::info!("Ctrl-C stops in order, twice at once");

@@ -9,12 +9,12 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::Failure;
-use super::listening;
+use super::connect::Connect;
+use super::listening::{self, Listen};
 use super::options::ServeArgs;
-use super::target::Target;
 use super::units::{Count, Size, Span};
 use crate::kernel::{PortUse, SocketOptions};
-use crate::protocol::Flood;
+use crate::protocol::{Dialect, Networks};
 use crate::relay::{Law, Limits};
 use crate::wire::decoder::DecoderLimits;
 use crate::wire::frame::MAX_PAYLOAD;
@@ -43,14 +43,12 @@ const KEEPALIVE_MAX: u64 = 32_767;
 /// What the options come to: nothing here contradicts anything else.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// At least one.
-    pub listen: Vec<SocketAddr>,
-    /// For peers whose messages are lines.
-    pub listen_lines: Vec<SocketAddr>,
+    /// At least one, and that for frames; in the order of dialects.
+    pub listen: Vec<Listen>,
     /// How their ports are used.
     pub port_use: PortUse,
     /// Who is to be there for ever.
-    pub connect: Vec<Target>,
+    pub connect: Vec<Connect>,
     /// By name; its magic may have been replaced.
     pub network: Network,
     /// Bounds of the relay.
@@ -59,6 +57,10 @@ pub struct Settings {
     pub law: Law,
     /// Set on every socket.
     pub socket: SocketOptions,
+    /// Nodes that peers have told of, at once.
+    pub max_json_peers: usize,
+    /// Where the chain is kept.
+    pub data_dir: Option<PathBuf>,
     /// Where bans are kept.
     pub ban_file: Option<PathBuf>,
     /// Between two lines of figures.
@@ -71,28 +73,35 @@ pub struct Settings {
     pub warnings: Vec<String>,
 }
 
+impl Settings {
+    /// Where a dialect is listened for.
+    pub fn listen_for(&self, dialect: Dialect) -> impl Iterator<Item = SocketAddr> {
+        self.listen.iter().filter(move |listen| listen.dialect == dialect).map(|listen| listen.at)
+    }
+}
+
 impl ServeArgs {
     /// What it all comes to, in a process that may have so many descriptors.
     pub fn settle(self, descriptors: u64) -> Result<Settings, Failure> {
         let network = self.network.settle();
         self.check_protocol(network)?;
         let mut warnings = Vec::new();
-        if !self.connect.is_empty() && self.dedup().is_none() {
+        if self.has_other_relays() && self.dedup().is_none() {
             warnings.push(
                 "--connect with --dedup off: where ways close to a circle, everything goes round for ever"
                     .into(),
             );
         }
-        let listen = listening::for_frames(&self.listen, network.port)?;
         Ok(Settings {
-            listen_lines: listening::for_lines(&self.listen_lines, &listen)?,
-            listen,
+            listen: self.listen_at(network.port)?,
             port_use: if self.reuse_port { PortUse::Shared } else { PortUse::Alone },
             connect: self.connect_to(network.port)?,
             network,
             limits: self.limits(network.magic, descriptors, &mut warnings)?,
             law: self.law()?,
             socket: self.socket()?,
+            max_json_peers: self.max_json_peers.0,
+            data_dir: self.data_dir,
             ban_file: self.ban_file,
             stats_every: self.stats_every.0.map(|span| span.0),
             log_level: self.log_level.0,
@@ -110,9 +119,20 @@ impl ServeArgs {
         Ok(())
     }
 
-    fn connect_to(&self, port: u16) -> Result<Vec<Target>, Failure> {
+    fn listen_at(&self, port: u16) -> Result<Vec<Listen>, Failure> {
+        let given = [
+            (Dialect::Frames, self.listen.as_slice()),
+            (Dialect::Lines, &self.listen_lines),
+            (Dialect::Json, &self.listen_json),
+            (Dialect::Chain, &self.listen_chain),
+            (Dialect::Http, &self.listen_http),
+        ];
+        listening::everywhere(&given, port)
+    }
+
+    fn connect_to(&self, port: u16) -> Result<Vec<Connect>, Failure> {
         for (nth, target) in self.connect.iter().enumerate() {
-            let is_same = |other: &Target| {
+            let is_same = |other: &Connect| {
                 other == target || other.address(port).is_some_and(|at| target.address(port) == Some(at))
             };
             if self.connect[..nth].iter().any(is_same) {
@@ -140,8 +160,12 @@ impl ServeArgs {
         Ok(())
     }
 
+    fn has_other_relays(&self) -> bool {
+        self.connect.iter().any(|connect| connect.dialect == Dialect::Frames)
+    }
+
     fn dedup(&self) -> Option<Duration> {
-        let usual = (!self.connect.is_empty()).then_some(DEDUP);
+        let usual = self.has_other_relays().then_some(DEDUP);
         self.dedup.as_ref().map_or(usual, |given| given.0.map(|span| span.0))
     }
 
@@ -260,7 +284,7 @@ impl ServeArgs {
     }
 
     fn law(&self) -> Result<Law, Failure> {
-        let mut law = Law::of::<Flood>();
+        let mut law = Law::of::<Networks>();
         for rule in &self.penalty {
             law.set(rule.offence, rule.penalty)
                 .map_err(|error| Failure::usage(format!("--penalty {rule}: {error}")))?;
@@ -321,6 +345,7 @@ mod tests {
         let matches = command.try_get_matches_from(["serve"]).unwrap();
         let settings = ServeArgs::from_arg_matches(&matches).unwrap().settle(1_000_000).unwrap();
         assert_eq!(settings.limits, Limits::new(Network::PRIVATE.magic));
-        assert_eq!(settings.listen, ["127.0.0.1:7333".parse().unwrap()]);
+        let at = "127.0.0.1:7333".parse().unwrap();
+        assert_eq!(settings.listen, [Listen { at, dialect: Dialect::Frames }]);
     }
 }

@@ -1,8 +1,11 @@
 //! What messages mean. Knows frames; knows no socket, no clock and no queue: it acts through an [`Outbox`].
 
+pub mod bunkercoin;
+pub mod clarke;
 mod dialect;
 mod flood;
 pub mod http;
+mod networks;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,6 +16,7 @@ use thiserror::Error;
 
 pub use dialect::Dialect;
 pub use flood::Flood;
+pub use networks::Networks;
 
 use crate::time::Instant;
 use crate::wire::turn_log::Chunk;

@@ -1,12 +1,12 @@
-//! Who is told in the same framing, and what: a roster and a log for each framing. Knows no peer but by its token.
+//! Who is told in the same dialect, and what: a roster and a log for each dialect. Knows no peer but by its token.
 //!
-//! What is sent to frames and to lines differs byte for byte, so each has a log of its own. Where nobody is to be told,
-//! nothing is logged.
+//! What is sent to each differs byte for byte, so each has a log of its own. Where nobody is to be told, nothing is
+//! logged.
 
-use crate::protocol::Token;
-use crate::wire::{Framing, TurnLog};
+use crate::protocol::{Dialect, Token};
+use crate::wire::TurnLog;
 
-/// Those of one framing.
+/// Those of one dialect.
 #[derive(Debug)]
 pub(super) struct Audience {
     /// Who they are, densely: after a storm the slab is mostly holes.
@@ -17,10 +17,7 @@ pub(super) struct Audience {
 
 /// Everybody.
 #[derive(Debug)]
-pub(super) struct Audiences {
-    pub frames: Audience,
-    pub lines: Audience,
-}
+pub(super) struct Audiences([Audience; Dialect::ALL.len()]);
 
 impl Audience {
     fn with_room_for(places: usize) -> Self {
@@ -34,41 +31,38 @@ impl Audience {
 }
 
 impl Audiences {
-    /// Nobody, and room for so many before any has to move; for lines, which few speak, that is made when they come.
+    /// Nobody, and room for so many before any has to move; for what few speak, that is made when they come.
     pub fn with_room_for(places: usize) -> Self {
-        Self { frames: Audience::with_room_for(places), lines: Audience::with_room_for(0) }
+        Self(
+            Dialect::ALL
+                .map(|dialect| Audience::with_room_for(if dialect == Dialect::Frames { places } else { 0 })),
+        )
     }
 
-    pub fn of(&self, framing: Framing) -> &Audience {
-        match framing {
-            Framing::Frames => &self.frames,
-            Framing::Lines => &self.lines,
-        }
+    pub fn of(&self, dialect: Dialect) -> &Audience {
+        &self.0[dialect.index()]
     }
 
-    pub fn of_mut(&mut self, framing: Framing) -> &mut Audience {
-        match framing {
-            Framing::Frames => &mut self.frames,
-            Framing::Lines => &mut self.lines,
-        }
+    pub fn of_mut(&mut self, dialect: Dialect) -> &mut Audience {
+        &mut self.0[dialect.index()]
     }
 
-    /// Both, in the order they are told.
-    pub fn each_mut(&mut self) -> [&mut Audience; 2] {
-        [&mut self.frames, &mut self.lines]
+    /// All, in the order they are told.
+    pub fn each_mut(&mut self) -> impl Iterator<Item = &mut Audience> {
+        self.0.iter_mut()
     }
 
     pub fn everybody(&self) -> impl Iterator<Item = Token> {
-        self.frames.roster.iter().chain(&self.lines.roster).copied()
+        self.0.iter().flat_map(|audience| &audience.roster).copied()
     }
 
-    /// Bytes of the longer log.
+    /// Bytes of the longest log.
     pub fn log_len(&self) -> usize {
-        self.frames.log.len().max(self.lines.log.len())
+        self.0.iter().map(|audience| audience.log.len()).max().unwrap_or(0)
     }
 
     /// Whether nothing is to be told to anybody.
     pub fn has_nothing(&self) -> bool {
-        self.frames.log.is_empty() && self.lines.log.is_empty()
+        self.0.iter().all(|audience| audience.log.is_empty())
     }
 }

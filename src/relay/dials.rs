@@ -7,6 +7,8 @@
 //!      │  └─ no address left: retry ── undialed, too late │
 //!      └───────────────── retry ───────────────────── closed
 //! ```
+//!
+//! Those that the operator has named are there for ever; those that a peer has told of are forgotten when they stay away.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::deadlines::Wake;
-use crate::protocol::Token;
+use crate::protocol::{DialId, Dialect, Token};
 use crate::rng::Rng;
 use crate::time::Instant;
 
@@ -26,23 +28,28 @@ pub const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// It is never longer than that, and a connection that has lasted so long is as good as the first.
 pub const RETRY_MOST: Duration = Duration::from_secs(30);
 
-/// Which of the addresses that are kept up, from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DialId(pub u16);
-
 /// Everybody who is kept up.
 #[derive(Debug, Default)]
 pub(super) struct Dials {
-    dials: Vec<Dial>,
+    /// By number; nobody where one was forgotten.
+    dials: Vec<Option<Dial>>,
     /// Those that are there.
     up: BTreeMap<Token, DialId>,
     /// Those whose addresses may have changed since they were told.
     unresolved: Vec<DialId>,
+    /// Those that have stayed away too long, while that is not told.
+    forgotten: Vec<DialId>,
 }
 
 /// One of them.
 #[derive(Debug)]
 pub(super) struct Dial {
+    /// What is spoken there.
+    pub dialect: Dialect,
+    /// How long it may stay away; for ever, where the operator has named it.
+    patience: Option<Duration>,
+    /// Since when it has not been there.
+    away_since: Instant,
     state: State,
     /// All the addresses it may be at; none while its name is not resolved.
     addresses: Vec<SocketAddr>,
@@ -70,8 +77,15 @@ enum State {
     Up {
         since: Instant,
     },
-    /// We are going.
+    /// We are going, or do not want it any more.
     Stopped,
+}
+
+/// Whether somebody is still to be told that one is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parting {
+    Told,
+    Untold,
 }
 
 /// What is to be done about one whose time has come.
@@ -87,10 +101,26 @@ pub(super) enum Due {
 }
 
 impl Dials {
-    /// From now on one more is kept up.
-    pub fn add(&mut self, now: Instant, addresses: Vec<SocketAddr>, seed: u64) -> DialId {
-        let id = u16::try_from(self.dials.len()).expect("fewer addresses than 2^16");
-        self.dials.push(Dial {
+    /// From now on one more is kept up; `None` when there are as many as have numbers. One with patience is forgotten
+    /// when it stays away for so long.
+    pub fn add(
+        &mut self,
+        now: Instant,
+        addresses: Vec<SocketAddr>,
+        dialect: Dialect,
+        patience: Option<Duration>,
+        seed: u64,
+    ) -> Option<DialId> {
+        let free = (0..self.dials.len()).find(|&nth| self.is_free(nth));
+        let nth = free.unwrap_or(self.dials.len());
+        let id = DialId(u16::try_from(nth).ok()?);
+        if nth == self.dials.len() {
+            self.dials.push(None);
+        }
+        self.dials[nth] = Some(Dial {
+            dialect,
+            patience,
+            away_since: now,
             state: State::Waiting { until: now },
             addresses,
             renewed: None,
@@ -100,32 +130,63 @@ impl Dials {
             wake: Wake::default(),
             is_told: false,
         });
-        DialId(id)
+        Some(id)
     }
 
+    /// One that is kept up: whoever has a number was told it, and has not been told that it is forgotten.
     pub fn get_mut(&mut self, id: DialId) -> &mut Dial {
-        &mut self.dials[usize::from(id.0)]
+        self.dials[usize::from(id.0)].as_mut().expect("its number is not free")
     }
 
     /// How many are not there: each has a place that nobody else gets.
     pub fn absent(&self) -> usize {
-        self.dials.len() - self.up.len()
+        self.dials.iter().flatten().count() - self.up.len()
     }
 
-    /// Whether somebody who is kept up may be at this address.
+    /// Whether somebody whom the operator has named may be at this address.
     pub fn has(&self, ip: IpAddr) -> bool {
-        self.dials.iter().flat_map(|dial| &dial.addresses).any(|at| at.ip().to_canonical() == ip)
+        let named = self.dials.iter().flatten().filter(|dial| dial.is_named());
+        named.flat_map(|dial| &dial.addresses).any(|at| at.ip().to_canonical() == ip)
+    }
+
+    /// Whether it is somebody whom the operator has named.
+    pub fn is_named(&self, token: Token) -> bool {
+        let dial = self.up.get(&token).and_then(|id| self.dials[usize::from(id.0)].as_ref());
+        dial.is_some_and(Dial::is_named)
+    }
+
+    /// One is not kept up any more. Its number is free once that is told to whoever asked for it.
+    pub fn remove(&mut self, id: DialId, parting: Parting) {
+        self.dials[usize::from(id.0)] = None;
+        self.unresolved.retain(|&other| other != id);
+        if parting == Parting::Untold {
+            self.forgotten.push(id);
+        }
+    }
+
+    /// Those that have been forgotten since the last call.
+    pub fn forgotten(&mut self) -> Vec<DialId> {
+        std::mem::take(&mut self.forgotten)
+    }
+
+    /// Whether somebody has been forgotten since that was asked.
+    pub fn has_forgotten(&self) -> bool {
+        !self.forgotten.is_empty()
+    }
+
+    /// As whom somebody is there.
+    pub fn token_of(&self, id: DialId) -> Option<Token> {
+        self.up.iter().find(|&(_, &other)| other == id).map(|(&token, _)| token)
+    }
+
+    fn is_free(&self, nth: usize) -> bool {
+        self.dials[nth].is_none() && !self.forgotten.iter().any(|id| usize::from(id.0) == nth)
     }
 
     /// A connection is there.
     pub fn note_up(&mut self, now: Instant, id: DialId, token: Token) {
         self.get_mut(id).state = State::Up { since: now };
         self.up.insert(token, id);
-    }
-
-    /// Whether it is somebody who is kept up.
-    pub fn is_up(&self, token: Token) -> bool {
-        self.up.contains_key(&token)
     }
 
     /// Whose connection it was, if it was of one that is kept up.
@@ -135,7 +196,7 @@ impl Dials {
 
     /// Its addresses may have changed.
     pub fn wants_resolving(&mut self, id: DialId) {
-        if !self.unresolved.contains(&id) {
+        if self.get_mut(id).is_named() && !self.unresolved.contains(&id) {
             self.unresolved.push(id);
         }
     }
@@ -149,16 +210,37 @@ impl Dials {
     pub fn stop(&mut self) -> Vec<DialId> {
         let mut under_way = Vec::new();
         for (id, dial) in (0..).map(DialId).zip(&mut self.dials) {
-            if let State::Dialing { .. } = dial.state {
+            if dial.as_mut().is_some_and(Dial::stop) {
                 under_way.push(id);
             }
-            dial.state = State::Stopped;
         }
         under_way
     }
 }
 
 impl Dial {
+    /// Whether the operator has named it: it is not at the mercy of strangers.
+    pub fn is_named(&self) -> bool {
+        self.patience.is_none()
+    }
+
+    /// It is not dialled any more. True when it was being.
+    pub fn stop(&mut self) -> bool {
+        let state = std::mem::replace(&mut self.state, State::Stopped);
+        matches!(state, State::Dialing { .. })
+    }
+
+    /// Whether it is not to be dialled any more.
+    pub fn is_stopped(&self) -> bool {
+        self.state == State::Stopped
+    }
+
+    /// Whether it has been away for too long.
+    pub fn is_given_up(&self, now: Instant) -> bool {
+        let is_away = matches!(self.state, State::Waiting { .. } | State::Dialing { .. });
+        is_away && self.patience.is_some_and(|patience| now.since(self.away_since) >= patience)
+    }
+
     /// Where it may be from the next round on. One that waited for an address waits no longer, and for nothing it did.
     pub fn set_addresses(&mut self, now: Instant, addresses: Vec<SocketAddr>) {
         if self.addresses.is_empty() && !addresses.is_empty() {
@@ -226,6 +308,7 @@ impl Dial {
             self.retry = RETRY_FIRST;
         }
         self.is_told = false;
+        self.away_since = now;
         Some(self.wait(now))
     }
 
@@ -260,7 +343,7 @@ mod tests {
 
     fn one(addresses: Vec<SocketAddr>) -> Dials {
         let mut dials = Dials::default();
-        dials.add(at(0), addresses, 7);
+        dials.add(at(0), addresses, Dialect::Frames, None, 7);
         dials
     }
 
@@ -288,7 +371,7 @@ mod tests {
     #[test]
     fn two_that_fail_together_do_not_try_again_together() {
         let mut dials = one(addresses(1));
-        dials.add(at(0), addresses(1), 8);
+        dials.add(at(0), addresses(1), Dialect::Frames, None, 8);
         let [first, second] = [0, 1].map(|id| waits(dials.get_mut(DialId(id)), 5));
         assert!(first.iter().zip(&second).all(|(a, b)| a != b), "{first:?} {second:?}");
     }
@@ -390,7 +473,7 @@ mod tests {
     #[test]
     fn after_the_end_nobody_is_dialled() {
         let mut dials = one(addresses(1));
-        dials.add(at(0), addresses(1), 8);
+        dials.add(at(0), addresses(1), Dialect::Frames, None, 8);
         dials.get_mut(DialId(1)).ring(at(0));
         assert_eq!(dials.stop(), [DialId(1)]);
         for id in [0, 1].map(DialId) {

@@ -8,12 +8,11 @@
 use std::time::Duration;
 
 use super::Output;
-use super::dials::DialId;
 use super::limits::EXPIRED_BANS_PER_TURN;
 use super::peer::{Alarm, State};
 use super::reason::Reason;
 use super::room::Room;
-use crate::protocol::Token;
+use crate::protocol::{DialId, Token};
 use crate::time::Instant;
 
 /// Who is woken when its time comes.
@@ -30,8 +29,8 @@ impl Room {
     /// A peer is heard no more, and gets no more than it is due now.
     pub fn begin_ending(&mut self, token: Token, reason: Reason) {
         let until = self.now + self.limits.drain.max(TICK);
-        let framing = self.framing(token);
-        let end = self.audiences.of_mut(framing).log.mark();
+        let dialect = self.dialect(token);
+        let end = self.audiences.of_mut(dialect).log.mark();
         let peer = self.peer(token);
         if !peer.is_open() {
             return;
@@ -121,7 +120,8 @@ impl Room {
     }
 
     pub fn next_deadline(&self) -> Option<Instant> {
-        let deadlines = [self.deadlines.next(), self.bans.next_end(), self.events.next_deadline()];
+        let untold = self.dials.has_forgotten().then_some(self.now);
+        let deadlines = [self.deadlines.next(), self.bans.next_end(), self.events.next_deadline(), untold];
         deadlines.into_iter().flatten().min()
     }
 

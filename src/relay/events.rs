@@ -8,10 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::address::AddressKey;
-use super::dials::DialId;
 use super::reason::{Reason, Refusal};
 use super::stats::Traffic;
-use crate::protocol::{Offence, PeerId};
+use crate::protocol::{DialId, Offence, PeerId};
 use crate::time::Instant;
 use crate::wire::Opener;
 

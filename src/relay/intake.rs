@@ -1,28 +1,44 @@
-//! What a peer's bytes are read by: frames or lines. Knows no peer and no rule.
+//! What a peer's bytes are read by: frames and lines here, text by its protocol, which says what it is at. Knows no peer
+//! and no rule.
 
+use crate::protocol::{Dialect, Stream};
 use crate::wire::line_scanner::LineScanner;
-use crate::wire::{Framing, Header, Scanner};
+use crate::wire::{Header, Scanner};
 
-/// One stream, in its framing.
+/// One stream, in its dialect.
 #[derive(Debug)]
 pub(super) enum Intake {
     Frames(Scanner),
     Lines(LineScanner),
+    Text(Text),
+}
+
+/// What a stream of text is at, as its protocol has said.
+#[derive(Debug)]
+pub(super) struct Text {
+    dialect: Dialect,
+    is_busy: bool,
+    begun: usize,
+    memory: usize,
 }
 
 impl Intake {
     /// At the beginning of a stream.
-    pub fn of(framing: Framing) -> Self {
-        match framing {
-            Framing::Frames => Self::Frames(Scanner::default()),
-            Framing::Lines => Self::Lines(LineScanner::default()),
+    pub fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Frames => Self::Frames(Scanner::default()),
+            Dialect::Lines => Self::Lines(LineScanner::default()),
+            Dialect::Json | Dialect::Chain | Dialect::Http => {
+                Self::Text(Text { dialect, is_busy: false, begun: 0, memory: 0 })
+            }
         }
     }
 
-    pub fn framing(&self) -> Framing {
+    pub fn dialect(&self) -> Dialect {
         match self {
-            Self::Frames(_) => Framing::Frames,
-            Self::Lines(_) => Framing::Lines,
+            Self::Frames(_) => Dialect::Frames,
+            Self::Lines(_) => Dialect::Lines,
+            Self::Text(text) => text.dialect,
         }
     }
 
@@ -31,16 +47,17 @@ impl Intake {
         match self {
             Self::Frames(scanner) => scanner.is_unfinished(),
             Self::Lines(scanner) => scanner.is_unfinished(),
+            Self::Text(text) => text.begun > 0,
         }
     }
 
-    /// The fewest bytes that bring the message now arriving, or its header, to its end. Never zero. A line may end with
+    /// The fewest bytes that bring the message now arriving, or its header, to its end. Never zero. A line or text may end with
     /// any byte; but as many more of it as have come are taken for granted, or whoever is held to a rate would be read
     /// byte by byte.
     pub fn wants(&self) -> usize {
         match self {
             Self::Frames(scanner) => scanner.wants(),
-            Self::Lines(scanner) => scanner.begun().max(1),
+            Self::Lines(_) | Self::Text(..) => self.begun().max(1),
         }
     }
 
@@ -48,7 +65,7 @@ impl Intake {
     pub fn shortest(&self) -> usize {
         match self {
             Self::Frames(_) => Header::LEN,
-            Self::Lines(_) => 1,
+            Self::Lines(_) | Self::Text(..) => 1,
         }
     }
 
@@ -57,15 +74,21 @@ impl Intake {
         match self {
             Self::Frames(scanner) => scanner.begun(),
             Self::Lines(scanner) => scanner.begun(),
+            Self::Text(text) => text.begun,
         }
     }
 
-    /// Bytes skipped in all: in a stream of lines nothing is.
+    /// Bytes skipped in all: only between frames anything is.
     pub fn skipped(&self) -> u64 {
         match self {
             Self::Frames(scanner) => scanner.skipped(),
-            Self::Lines(_) => 0,
+            Self::Lines(_) | Self::Text(..) => 0,
         }
+    }
+
+    /// Whether what has come is to be worked off before more is read.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Text(Text { is_busy: true, .. }))
     }
 
     /// Bytes allocated for the unfinished message.
@@ -73,6 +96,7 @@ impl Intake {
         match self {
             Self::Frames(scanner) => scanner.memory(),
             Self::Lines(scanner) => scanner.memory(),
+            Self::Text(text) => text.memory,
         }
     }
 
@@ -81,6 +105,13 @@ impl Intake {
         match self {
             Self::Frames(scanner) => scanner.abandon(),
             Self::Lines(scanner) => scanner.abandon(),
+            Self::Text(text) => text.note(Stream::default()),
         }
+    }
+}
+
+impl Text {
+    pub fn note(&mut self, Stream { begun, memory, is_busy }: Stream) {
+        *self = Self { dialect: self.dialect, is_busy, begun, memory };
     }
 }

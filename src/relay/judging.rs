@@ -84,7 +84,7 @@ impl Room {
         self.events.push(self.now, Kind::Dropped, event);
     }
 
-    fn disconnect(&mut self, from: Token, offence: Offence, detail: impl Display) {
+    pub(super) fn disconnect(&mut self, from: Token, offence: Offence, detail: impl Display) {
         let who = self.peer(from).who();
         let event = || Event::Disconnected { who, offence, detail: detail.to_string() };
         self.events.push(self.now, Kind::Disconnected, event);
@@ -95,7 +95,7 @@ impl Room {
     fn ban(&mut self, from: Token, offence: Offence, detail: impl Display) {
         let who = self.peer(from).who();
         let ip = who.address.ip();
-        if self.is_never_banned(ip) || self.dials.is_up(from) {
+        if self.is_never_banned(ip) || self.dials.is_named(from) {
             return self.disconnect(from, offence, detail);
         }
         let address = AddressKey::of(ip);

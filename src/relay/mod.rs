@@ -23,6 +23,7 @@ mod rates;
 mod reason;
 mod room;
 mod stats;
+mod text;
 mod turn;
 
 use std::io;
@@ -30,16 +31,16 @@ use std::net::SocketAddr;
 
 pub use address::AddressKey;
 pub use ban_list::{Ban, BanList};
-pub use dials::{DIAL_TIMEOUT, DialId, RETRY_FIRST, RETRY_MOST};
+pub use dials::{DIAL_TIMEOUT, RETRY_FIRST, RETRY_MOST};
 pub use events::{EVENTS_PER_SECOND, Event, Kind, Who};
 pub use limits::{EXPIRED_BANS_PER_TURN, Limits, REPLIES_WAITING_MAX};
 pub use misbehavior::{Law, NotAllowed, allowed};
 pub use reason::{Reason, Refusal};
 pub use stats::{Stats, Traffic, Undelivered};
 
-use crate::protocol::{Offence, Protocol, Token};
+use crate::protocol::{DialId, Dialect, Newcomer, Offence, Origin, Protocol, Token};
 use crate::time::Instant;
-use crate::wire::{Frame, Framing, Part};
+use crate::wire::{Frame, Part};
 use lines::Decoded;
 use room::Room;
 
@@ -99,17 +100,28 @@ impl<P: Protocol> Relay<P> {
         &mut self,
         now: Instant,
         address: SocketAddr,
-        framing: Framing,
+        dialect: Dialect,
     ) -> Result<Token, Refusal> {
         self.room.set_now(now);
-        self.room.admit(address, framing)
+        let token = self.room.admit(address, dialect)?;
+        if dialect.is_text() {
+            self.protocol.joined(now, token, &Newcomer { dialect, address, origin: Origin::Accepted });
+        }
+        Ok(token)
     }
 
     /// Somebody is to be there for ever: dialled from the next turn on, and again whenever the connection ends. It is
-    /// at one of these addresses; there may be none yet. The seed says how the waits between attempts vary.
-    pub fn keep_up(&mut self, now: Instant, addresses: Vec<SocketAddr>, seed: u64) -> DialId {
+    /// at one of these addresses, of which there may be none yet, and speaks so. The seed says how the waits between
+    /// attempts vary.
+    pub fn keep_up(
+        &mut self,
+        now: Instant,
+        addresses: Vec<SocketAddr>,
+        dialect: Dialect,
+        seed: u64,
+    ) -> DialId {
         self.room.set_now(now);
-        self.room.keep_up(addresses, seed)
+        self.room.keep_up(addresses, dialect, seed)
     }
 
     /// Where one that is kept up may be: as [`unresolved`](Self::unresolved) has asked, or sooner.
@@ -121,7 +133,13 @@ impl<P: Protocol> Relay<P> {
     /// A connection that was asked for has come about: the other door in. Comes last in a turn.
     pub fn dialed(&mut self, now: Instant, dial: DialId, at: SocketAddr) -> Token {
         self.room.set_now(now);
-        self.room.dialed(dial, at)
+        let token = self.room.dialed(dial, at);
+        let dialect = self.room.dialect(token);
+        if dialect.is_text() {
+            let newcomer = Newcomer { dialect, address: at, origin: Origin::Dialed(dial) };
+            self.protocol.joined(now, token, &newcomer);
+        }
+        token
     }
 
     /// A connection that was asked for has not come about. Comes last in a turn.
@@ -134,9 +152,12 @@ impl<P: Protocol> Relay<P> {
     pub fn received(&mut self, now: Instant, from: Token, bytes: &[u8]) {
         self.room.set_now(now);
         self.room.begin_read(from, bytes);
-        match self.room.framing(from) {
-            Framing::Frames => self.received_frames(from, bytes),
-            Framing::Lines => self.received_lines(from, bytes),
+        match self.room.dialect(from) {
+            Dialect::Frames => self.received_frames(from, bytes),
+            Dialect::Lines => self.received_lines(from, bytes),
+            dialect @ (Dialect::Json | Dialect::Chain | Dialect::Http) => {
+                self.received_text(from, dialect, bytes);
+            }
         }
         self.room.end_read(from);
     }
@@ -147,6 +168,10 @@ impl<P: Protocol> Relay<P> {
         self.room.set_now(now);
         if let Some(last) = self.room.last_line(from) {
             self.line(from, last);
+        }
+        let dialect = self.room.dialect(from);
+        if dialect.is_text() && self.room.is_heard(from) {
+            self.protocol.ended(now, &mut self.room, from, dialect);
         }
         self.room.begin_ending(from, Reason::Eof);
     }
@@ -173,13 +198,22 @@ impl<P: Protocol> Relay<P> {
     /// If there is no such connection, or a turn is being polled.
     pub fn closed(&mut self, now: Instant, peer: Token, cause: Reason) {
         self.room.set_now(now);
+        let dialect = self.room.dialect(peer);
         self.room.remove(peer, cause);
+        if dialect.is_text() {
+            self.protocol.left(now, peer, dialect);
+        }
     }
 
-    /// Time has passed: deadlines that have come are acted upon.
+    /// Time has passed: deadlines that have come are acted upon, and the protocol does some of the work that waits. The
+    /// last of a turn's inputs.
     pub fn expired(&mut self, now: Instant) {
         self.room.set_now(now);
         self.room.expire();
+        for dial in self.room.forgotten() {
+            self.protocol.forgotten(now, dial);
+        }
+        self.protocol.expired(now, &mut self.room);
     }
 
     /// Everybody is to go: each peer may take what is queued for it, until the drain time is over.
@@ -202,7 +236,7 @@ impl<P: Protocol> Relay<P> {
     }
 
     /// What a peer is still to be sent, in order: queued before this turn, its replies of this turn, the
-    /// turn's log in its framing, without its own part.
+    /// turn's log in its dialect, without its own part.
     pub fn unsent(&self, to: Token) -> impl Iterator<Item = Part<'_>> {
         self.room.unsent(to)
     }
@@ -224,10 +258,10 @@ impl<P: Protocol> Relay<P> {
 
     /// When [`expired`](Self::expired) has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.room.next_deadline()
+        [self.room.next_deadline(), self.protocol.next_deadline()].into_iter().flatten().min()
     }
 
-    /// Bytes in the log of the turn: the longer one, where frames and lines both have one.
+    /// Bytes in the log of the turn: the longest one, where several dialects have one.
     pub fn log_len(&self) -> usize {
         self.room.log_len()
     }
@@ -245,6 +279,16 @@ impl<P: Protocol> Relay<P> {
     /// Bytes that all strangers together make us hold, counted as [`Limits::retained_max_bytes`] is.
     pub fn retained_bytes(&self) -> usize {
         self.room.retained()
+    }
+
+    /// What messages mean.
+    pub fn protocol(&self) -> &P {
+        &self.protocol
+    }
+
+    /// What messages mean, for what is its own.
+    pub fn protocol_mut(&mut self) -> &mut P {
+        &mut self.protocol
     }
 
     /// What has happened since the start.
@@ -274,6 +318,13 @@ impl<P: Protocol> Relay<P> {
     fn received_lines(&mut self, from: Token, mut bytes: &[u8]) {
         while let Some(decoded) = self.room.decode_line(from, &mut bytes) {
             self.line(from, decoded);
+        }
+    }
+
+    fn received_text(&mut self, from: Token, dialect: Dialect, bytes: &[u8]) {
+        if self.room.is_heard(from) {
+            let now = self.room.now();
+            self.protocol.heard(now, &mut self.room, from, dialect, bytes);
         }
     }
 

@@ -1,25 +1,59 @@
-//! Other relays that are dialled and kept up: what happens to an attempt, and to a connection that came of one. Once
-//! it is there such a peer is like any other, but for that it is not at the mercy of strangers: it has a place of its
-//! own, counts for no address, and is never banned.
+//! Others that are dialled and kept up: what happens to an attempt, and to a connection that came of one. Once it is
+//! there such a peer is like any other, but for that it has a place of its own and counts for no address; and one that
+//! the operator has named, who is not at the mercy of strangers, is never banned.
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::Output;
-use super::dials::{DialId, Due, TOO_LATE};
+use super::address::AddressKey;
+use super::dials::{Due, Parting, TOO_LATE};
 use super::ending::Sleeper;
 use super::events::{Event, Kind, Who};
 use super::reason::Reason;
 use super::room::Room;
-use crate::protocol::Token;
-use crate::wire::Framing;
+use crate::protocol::{DialId, Dialect, Token};
 
 impl Room {
-    /// One more is kept up, from the next turn on.
-    pub fn keep_up(&mut self, addresses: Vec<SocketAddr>, seed: u64) -> DialId {
-        let id = self.dials.add(self.now, addresses, seed);
+    /// One more is kept up for ever, from the next turn on.
+    pub fn keep_up(&mut self, addresses: Vec<SocketAddr>, dialect: Dialect, seed: u64) -> DialId {
+        let id = self.dials.add(self.now, addresses, dialect, None, seed);
+        let id = id.expect("fewer addresses than 2^16");
         self.schedule_dial(id);
         id
+    }
+
+    /// One more is kept up, of whom a peer has told: as long as it does not stay away, and only where there is a place
+    /// left for it.
+    pub(super) fn try_to_keep_up(
+        &mut self,
+        to: SocketAddr,
+        dialect: Dialect,
+        patience: Duration,
+    ) -> Option<DialId> {
+        let is_full = self.peers.len() + self.dials.absent() >= self.limits.max_peers;
+        if is_full || self.is_shutting_down {
+            return None;
+        }
+        self.dials_asked += 1;
+        // that the waits of two relays differ is all that chance is for: what time each has since its start differs
+        let seed = self.now.as_micros() ^ self.dials_asked << 40;
+        let id = self.dials.add(self.now, vec![to], dialect, Some(patience), seed)?;
+        self.schedule_dial(id);
+        Some(id)
+    }
+
+    /// One is not to be kept up any more.
+    pub(super) fn let_go(&mut self, id: DialId) {
+        if self.dials.get_mut(id).stop() {
+            self.turn.outputs.push_back(Output::GiveUp(id));
+        }
+        match self.dials.token_of(id) {
+            Some(token) => self.begin_ending(token, Reason::Served),
+            None if self.dials.get_mut(id).is_named() => {} // its number is the operator's
+            None => self.drop_dial(id, Parting::Told),
+        }
     }
 
     /// The addresses of one that is kept up are known, or known anew.
@@ -34,7 +68,8 @@ impl Room {
 
     /// A connection has come about.
     pub fn dialed(&mut self, id: DialId, at: SocketAddr) -> Token {
-        let (token, who) = self.place(at, Framing::Frames);
+        let dialect = self.dials.get_mut(id).dialect;
+        let (token, who) = self.place(at, dialect);
         self.dials.note_up(self.now, id, token);
         self.deadlines.cancel(Sleeper::Dial(id), &mut self.dials.get_mut(id).wake);
         self.stats.dialed += 1;
@@ -52,7 +87,11 @@ impl Room {
 
     /// A connection is gone that was one of these.
     pub(super) fn neighbour_lost(&mut self, id: DialId, who: Who, reason: Reason) {
-        let Some(retry_in) = self.dials.get_mut(id).lost(self.now) else { return };
+        let dial = self.dials.get_mut(id);
+        if dial.is_stopped() && !dial.is_named() {
+            return self.drop_dial(id, Parting::Told);
+        }
+        let Some(retry_in) = dial.lost(self.now) else { return };
         self.dials.wants_resolving(id);
         self.schedule_dial(id);
         self.events.push(self.now, Kind::Dial, || Event::Lost { dial: id, who, reason, retry_in });
@@ -69,6 +108,9 @@ impl Room {
         let dial = self.dials.get_mut(id);
         dial.wake.came();
         match dial.ring(self.now) {
+            Due::Dial(at) if self.is_shut_out(id, at) => {
+                return self.drop_dial(id, Parting::Untold);
+            }
             Due::Dial(at) => self.turn.outputs.push_back(Output::Dial(id, at)),
             Due::GiveUp(at) => {
                 self.turn.outputs.push_back(Output::GiveUp(id));
@@ -83,6 +125,9 @@ impl Room {
     /// Told once: whoever is away for a day is not news every half a minute.
     fn dial_failed(&mut self, id: DialId, at: Option<SocketAddr>, why: io::ErrorKind) {
         if self.dials.get_mut(id).failed(self.now).is_some() {
+            if self.dials.get_mut(id).is_given_up(self.now) {
+                return self.drop_dial(id, Parting::Untold);
+            }
             self.dials.wants_resolving(id);
             if let Some(at) = at
                 && self.dials.get_mut(id).is_news()
@@ -91,6 +136,19 @@ impl Room {
             }
         }
         self.schedule_dial(id);
+    }
+
+    /// Whether a peer has told of somebody who is banned.
+    fn is_shut_out(&mut self, id: DialId, at: SocketAddr) -> bool {
+        let is_named = self.dials.get_mut(id).is_named();
+        !is_named
+            && self.bans.get(self.now, AddressKey::of(at.ip())).is_some()
+            && !self.is_never_banned(at.ip())
+    }
+
+    fn drop_dial(&mut self, id: DialId, parting: Parting) {
+        self.deadlines.cancel(Sleeper::Dial(id), &mut self.dials.get_mut(id).wake);
+        self.dials.remove(id, parting);
     }
 
     fn schedule_dial(&mut self, id: DialId) {

@@ -12,10 +12,10 @@ use super::rates::Rates;
 use super::reason::Reason;
 use super::stats::Traffic;
 use crate::deadlines::Wake;
-use crate::protocol::{PeerId, Penalty};
+use crate::protocol::{Dialect, PeerId, Penalty};
 use crate::time::Instant;
 use crate::wire::opener::{self, Guess};
-use crate::wire::{Framing, Magic, Opener, WriteQueue};
+use crate::wire::{Magic, Opener, WriteQueue};
 
 /// A connection as the rules see it. Most of them are idle, and there are many: what few have is kept aside.
 ///
@@ -37,19 +37,21 @@ pub(super) struct Peer {
     pub accepted: Instant,
     pub id: PeerId,
     origin: Origin,
-    /// Where it stands in the roster of its framing.
+    /// Where it stands in the roster of its dialect.
     pub place: u32,
     opening: Opening,
     /// Why it is not read until a `Read` says so.
     pub stop: Option<Stop>,
     /// Whether it has been told of that it was over its rate.
     pub was_paused: bool,
+    /// Whether it gets what is told to everybody: of those that speak text not all do.
+    pub is_listening: bool,
 }
 
-/// A place in the roster of a framing.
+/// A place in the roster of a dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    pub framing: Framing,
+    pub dialect: Dialect,
     pub nth: u32,
 }
 
@@ -87,6 +89,8 @@ pub(super) enum Stop {
     Replies,
     /// It is over its rate.
     Rate,
+    /// What it sent is to be worked off first.
+    Busy,
 }
 
 /// The first bytes of the stream: are they another protocol's?
@@ -118,7 +122,7 @@ impl Peer {
             outgoing: Traffic::default(),
             incoming: Traffic::default(),
             last_received: now,
-            intake: Intake::of(at.framing),
+            intake: Intake::of(at.dialect),
             rates: Rates::new(now, limits, over_rate),
             counted: 0,
             wake: Wake::default(),
@@ -127,9 +131,13 @@ impl Peer {
             id: who.peer,
             origin: who.address.into(),
             place: at.nth,
-            opening: Opening::Undecided,
+            opening: match at.dialect {
+                Dialect::Frames | Dialect::Lines | Dialect::Json | Dialect::Chain => Opening::Undecided,
+                Dialect::Http => Opening::Decided, // whatever comes, HTTP has an answer to it
+            },
             stop: None,
             was_paused: false,
+            is_listening: !at.dialect.is_text(),
         }
     }
 
@@ -141,8 +149,8 @@ impl Peer {
         self.who().address.ip()
     }
 
-    pub fn framing(&self) -> Framing {
-        self.intake.framing()
+    pub fn dialect(&self) -> Dialect {
+        self.intake.dialect()
     }
 
     pub fn is_open(&self) -> bool {
@@ -182,6 +190,9 @@ impl Peer {
         if self.queue.replies_waiting() > REPLIES_WAITING_MAX {
             return Some(Stop::Replies);
         }
+        if self.intake.is_busy() {
+            return Some(Stop::Busy);
+        }
         (self.allowed_by_rate() == 0).then_some(Stop::Rate)
     }
 
@@ -190,6 +201,7 @@ impl Peer {
         match self.stop {
             None => false,
             Some(Stop::Replies) => self.queue.replies_waiting() == 0,
+            Some(Stop::Busy) => !self.intake.is_busy(),
             Some(Stop::Rate) => true, // its buckets are as empty as they were until they are refilled
         }
     }
@@ -201,9 +213,10 @@ impl Peer {
         }
         let mut first = self.rarities.as_ref().map(|rare| rare.first.clone()).unwrap_or_default();
         first.extend(bytes.iter().copied().take(first.remaining_capacity()));
-        let guess = match self.framing() {
-            Framing::Frames => opener::guess(&first, ours),
-            Framing::Lines => opener::guess_among_lines(&first, ours),
+        let guess = match self.dialect() {
+            Dialect::Frames => opener::guess(&first, ours),
+            Dialect::Lines => opener::guess_among_lines(&first, ours),
+            Dialect::Json | Dialect::Chain | Dialect::Http => opener::guess_before_json(&first, ours),
         };
         if guess == Guess::Undecided {
             self.rarities.get_or_insert_default().first = first;
@@ -335,14 +348,14 @@ mod tests {
 
     fn peer() -> Peer {
         let who = Who { peer: PeerId(1), address: "192.0.2.1:5000".parse().unwrap() };
-        let at = Place { framing: Framing::Frames, nth: 0 };
+        let at = Place { dialect: Dialect::Frames, nth: 0 };
         Peer::new(Instant::START, who, at, &test_limits(), Penalty::Ban)
     }
 
     #[test]
     fn an_idle_peer_is_176_bytes() {
         // state 16, queue 8, traffic both ways 32, last received 8, intake 32, rates, counted, wake, rarities,
-        // accepted and id 8 each, origin 24, place 4, and three bytes that say how it is
+        // accepted and id 8 each, origin 24, place 4, and four bytes that say how it is
         assert_eq!(size_of::<Peer>(), 176);
         assert_eq!(size_of::<Option<Peer>>(), 176, "a place where nobody is can be told");
         assert_eq!(peer().memory(), 0);

@@ -15,6 +15,8 @@ use crate::wire::Opener;
 pub enum Reason {
     /// It said it would send no more, and took what was queued for it.
     Eof,
+    /// It has got what it came for, and in its protocol that is the end.
+    Served,
     /// The connection failed: reset, timed out, unreachable.
     Lost(io::ErrorKind),
     /// It broke a rule that costs the connection.
@@ -67,7 +69,7 @@ impl Reason {
         match self {
             Self::Lost(_) | Self::Banned(_) | Self::AddressBanned => true,
             Self::QueueSoft | Self::QueueHard | Self::Memory | Self::Drain => true,
-            Self::Eof | Self::Offence(_) | Self::Opener(_) => false,
+            Self::Eof | Self::Served | Self::Offence(_) | Self::Opener(_) => false,
             Self::FrameTimeout | Self::IdleTimeout | Self::Shutdown => false,
         }
     }
@@ -81,6 +83,7 @@ impl Reason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Eof => "eof",
+            Self::Served => "served",
             Self::Lost(io::ErrorKind::TimedOut) => "timeout",
             Self::Lost(_) => "reset",
             Self::Offence(_) => "offence",
@@ -123,6 +126,7 @@ mod tests {
     fn each_end_has_its_name_and_its_manner() {
         for (reason, name, is_abrupt) in [
             (Reason::Eof, "eof", false),
+            (Reason::Served, "served", false),
             (Reason::Lost(io::ErrorKind::TimedOut), "timeout", true),
             (Reason::Lost(io::ErrorKind::BrokenPipe), "reset", true),
             (Reason::Offence(Offence::Command), "offence", false),

@@ -25,12 +25,12 @@ use super::reason::{Reason, Refusal};
 use super::stats::Stats;
 use super::turn::Turn;
 use crate::deadlines::Deadlines;
-use crate::protocol::{Offence, Outbox, PeerId, Token};
+use crate::protocol::{Dialect, Offence, Outbox, PeerId, Token};
 use crate::time::Instant;
 use crate::wire::frame::MAX_PAYLOAD;
 use crate::wire::printable::printable_bytes;
 use crate::wire::turn_log::OWN_CHUNK_LEN;
-use crate::wire::{Command, DecodeError, Frame, Framing, Header, Opener, lines};
+use crate::wire::{Command, DecodeError, Frame, Header, Opener, lines};
 
 /// Places that are there from the start, so that nobody has to move when one more comes: what was never touched takes
 /// no memory.
@@ -42,13 +42,15 @@ pub(super) struct Room {
     pub(super) law: Law,
     pub(super) limits: Limits,
     pub(super) peers: Slab<Peer>,
-    /// Who is in the slab, and what they are due of this turn, by framing.
+    /// Who is in the slab, and what they are due of this turn, by dialect.
     pub(super) audiences: Audiences,
     pub(super) addresses: Addresses,
     pub(super) bans: BanList,
     pub(super) turn: Turn,
     pub(super) deadlines: Deadlines<Sleeper>,
     pub(super) dials: Dials,
+    /// How often a peer has told of somebody to be kept up.
+    pub(super) dials_asked: u64,
     /// What is not relayed again, where that is wanted.
     dedup: Option<Dedup>,
     pub(super) events: Events,
@@ -73,6 +75,7 @@ impl Room {
             turn: Turn::default(),
             deadlines: Deadlines::new(),
             dials: Dials::default(),
+            dials_asked: 0,
             dedup: limits.dedup.map(|window| Dedup::new(window, limits.dedup_max)),
             events: Events::default(),
             stats: Stats::default(),
@@ -90,13 +93,13 @@ impl Room {
     }
 
     /// Lets a connection in, or says why not.
-    pub fn admit(&mut self, address: SocketAddr, framing: Framing) -> Result<Token, Refusal> {
+    pub fn admit(&mut self, address: SocketAddr, dialect: Dialect) -> Result<Token, Refusal> {
         let key = AddressKey::of(address.ip());
         if let Err(refusal) = self.may_enter(key, address.ip()) {
             self.refuse(address, refusal);
             return Err(refusal);
         }
-        let (token, who) = self.place(address, framing);
+        let (token, who) = self.place(address, dialect);
         self.addresses.insert(key, token);
         self.stats.accepted += 1;
         let peers = self.peers.len();
@@ -105,18 +108,19 @@ impl Room {
     }
 
     /// One more peer, whichever of the two began the connection.
-    pub(super) fn place(&mut self, address: SocketAddr, framing: Framing) -> (Token, Who) {
+    pub(super) fn place(&mut self, address: SocketAddr, dialect: Dialect) -> (Token, Who) {
         assert!(self.turn.is_over() && self.audiences.has_nothing(), "accept comes last in a turn");
-        let largest = match framing {
-            Framing::Frames => MAX_PAYLOAD,
-            Framing::Lines => lines::MAX_PAYLOAD,
+        let largest = match dialect {
+            Dialect::Frames => MAX_PAYLOAD,
+            Dialect::Lines => lines::MAX_PAYLOAD,
+            Dialect::Json | Dialect::Chain | Dialect::Http => MAX_PAYLOAD, // each has bounds of its own
         };
         assert!(self.limits.decoder.max_payload <= largest, "a message's length must fit a queue's entry");
         self.last_id += 1;
         let who = Who { peer: PeerId(self.last_id), address };
         let over_rate = self.law.penalty(Offence::Flood);
-        let roster = &mut self.audiences.of_mut(framing).roster;
-        let place = Place { framing, nth: u32::try_from(roster.len()).expect("fewer peers than 2^32") };
+        let roster = &mut self.audiences.of_mut(dialect).roster;
+        let place = Place { dialect, nth: u32::try_from(roster.len()).expect("fewer peers than 2^32") };
         let peer = Peer::new(self.now, who, place, &self.limits, over_rate);
         let token = Token(u32::try_from(self.peers.insert(peer)).expect("fewer peers than 2^32"));
         roster.push(token);
@@ -151,8 +155,8 @@ impl Room {
         self.begin_ending(from, Reason::Opener(opener));
     }
 
-    pub fn framing(&self, of: Token) -> Framing {
-        self.peers[of.index()].framing()
+    pub fn dialect(&self, of: Token) -> Dialect {
+        self.peers[of.index()].dialect()
     }
 
     /// The next frame, or offence, in a peer's bytes; `None` when they are used up or it is not heard.
@@ -221,12 +225,14 @@ impl Room {
     pub fn arriving(&self, from: Token) -> Arriving {
         let intake = &self.peers[from.index()].intake;
         let (begun, lacks) = (intake.begun(), intake.wants());
-        match intake.framing() {
-            Framing::Frames if begun + lacks >= OWN_CHUNK_LEN => Arriving::Long { lacks },
+        match intake.dialect() {
+            Dialect::Frames if begun + lacks >= OWN_CHUNK_LEN => Arriving::Long { lacks },
             // where a line ends nobody knows, and many may come behind it: one that is long already takes what room
             // there is
-            Framing::Lines if begun >= OWN_CHUNK_LEN => Arriving::Short { begun: 0 },
-            Framing::Frames | Framing::Lines => Arriving::Short { begun },
+            Dialect::Lines if begun >= OWN_CHUNK_LEN => Arriving::Short { begun: 0 },
+            Dialect::Frames | Dialect::Lines => Arriving::Short { begun },
+            // it may never come to a log
+            Dialect::Json | Dialect::Chain | Dialect::Http => Arriving::Short { begun: 0 },
         }
     }
 
@@ -241,7 +247,7 @@ impl Room {
         if dial.is_none() {
             self.addresses.remove(AddressKey::of(peer.ip()), token);
         }
-        let roster = &mut self.audiences.of_mut(peer.framing()).roster;
+        let roster = &mut self.audiences.of_mut(peer.dialect()).roster;
         roster.swap_remove(peer.place as usize);
         if let Some(&moved) = roster.get(peer.place as usize) {
             self.peers[moved.index()].place = peer.place;
@@ -365,10 +371,11 @@ impl Outbox for Room {
             self.stats.duplicates += 1;
             return;
         }
-        let Audiences { frames, lines } = &mut self.audiences;
+        let lines = self.audiences.of_mut(Dialect::Lines);
         if !lines.is_empty() && frame.command() == Command::MSG {
             lines.log.append_line(from, printable_bytes(frame.payload()));
         }
+        let frames = self.audiences.of_mut(Dialect::Frames);
         if !frames.is_empty() {
             frames.log.append(from, frame.into_bytes());
         }
@@ -377,22 +384,23 @@ impl Outbox for Room {
     fn reply(&mut self, to: Token, header: Header, payload: &[u8]) {
         let magic = self.limits.decoder.magic;
         let peer = self.peer(to);
-        let framing = peer.framing();
-        // a line can only be what a `msg` is to others
-        if !peer.is_open() || framing == Framing::Lines && header.command != Command::MSG {
+        let dialect = peer.dialect();
+        // a line can only be what a `msg` is to others, and text is answered as text
+        if !peer.is_open() || dialect != Dialect::Frames && header.command != Command::MSG {
             return;
         }
         let is_first = !peer.queue.has_unsealed();
         let reply = peer.queue.reply();
-        match framing {
-            Framing::Frames => {
+        match dialect {
+            Dialect::Frames => {
                 reply.extend_from_slice(&header.encode(magic));
                 reply.extend_from_slice(payload);
             }
-            Framing::Lines => {
+            Dialect::Lines => {
                 reply.extend_from_slice(&printable_bytes(payload));
                 reply.push(b'\n');
             }
+            Dialect::Json | Dialect::Chain | Dialect::Http => unreachable!("text comes as no frame"),
         }
         if is_first {
             self.turn.replied.push(to);

@@ -12,17 +12,17 @@ use super::audience::Audience;
 use super::peer::State;
 use super::reason::Reason;
 use super::room::Room;
-use crate::protocol::Token;
+use crate::protocol::{Dialect, Token};
+use crate::wire::Part;
 use crate::wire::turn_log::{Due, Mark};
 use crate::wire::write_queue::chunk_cost;
-use crate::wire::{Framing, Part};
 
 /// Where a turn is, and whom it concerns.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     phase: Phase,
     /// Whom that concerns while peers are written to.
-    told: Framing,
+    told: Dialect,
     /// Peers with replies of this turn.
     pub replied: Vec<Token>,
     /// Peers that began to end in this turn.
@@ -36,11 +36,11 @@ pub(super) struct Turn {
     behind: Vec<Share>,
 }
 
-/// What a peer is due of the turn's log in its framing. There is one only while that log is being flushed.
+/// What a peer is due of the turn's log in its dialect. There is one only while that log is being flushed.
 #[derive(Clone, Copy, Debug)]
 struct Share {
     of: Token,
-    framing: Framing,
+    dialect: Dialect,
     due: Due,
     /// Bytes of it that are sent.
     sent: usize,
@@ -50,7 +50,7 @@ struct Share {
 enum Phase {
     #[default]
     Inputs,
-    /// Peers of one framing are written to, in the order of their roster from `next` on.
+    /// Peers of one dialect are written to, in the order of their roster from `next` on.
     Flushing {
         next: usize,
     },
@@ -129,11 +129,12 @@ impl Room {
     /// What a peer is still to be sent, in order.
     pub fn unsent(&self, to: Token) -> impl Iterator<Item = Part<'_>> {
         let share = self.turn.flushed.as_ref().filter(|share| share.of == to && share.due.len > 0);
-        let of_log = share.map(|share| self.audiences.of(share.framing).log.parts(&share.due, share.sent));
+        let of_log = share.map(|share| self.audiences.of(share.dialect).log.parts(&share.due, share.sent));
         self.peers[to.index()].queue.parts().chain(of_log.into_iter().flatten())
     }
 
     fn sent_of_queue(&mut self, to: Token, len: usize) {
+        self.note_progress(to);
         let peer = &mut self.peers[to.index()];
         let released = peer.queue.sent(len);
         peer.outgoing.frames += released.frames;
@@ -177,59 +178,63 @@ impl Room {
             }
         }
         self.turn.replied = replied;
-        self.turn.told = Framing::Frames;
+        self.turn.told = Dialect::Frames;
         self.turn.phase = Phase::Flushing { next: 0 };
     }
 
-    /// The next peer with something to be sent: those to whom messages are frames first.
+    /// The next peer with something to be sent: dialect after dialect, those to whom messages are frames first.
     fn next_to_flush(&mut self) -> Option<Token> {
         if let Some(share) = self.turn.flushed.take() {
             self.settle(share);
         }
         let Phase::Flushing { mut next } = self.turn.phase else { unreachable!("the caller looked") };
-        if self.turn.told == Framing::Frames {
-            let found = self.next_of(Framing::Frames, next);
+        loop {
+            let found = self.next_of(self.turn.told, next);
             if found.is_some() {
                 return found;
             }
-            self.turn.told = Framing::Lines;
+            self.turn.told = *Dialect::ALL.get(self.turn.told.index() + 1)?;
             next = 0;
         }
-        self.next_of(Framing::Lines, next)
     }
 
-    /// The next one of a framing. With nothing in their log that can only be one that is replied to; whoever has an
+    /// The next one of a dialect. With nothing in their log that can only be one that is replied to; whoever has an
     /// old backlog is written to when its socket takes more.
-    #[inline(always)] // for each framing by itself: it is what a flush does for every peer
-    fn next_of(&mut self, framing: Framing, mut next: usize) -> Option<Token> {
-        let Audience { roster, log } = self.audiences.of(framing);
+    #[inline]
+    fn next_of(&mut self, dialect: Dialect, mut next: usize) -> Option<Token> {
+        let Audience { roster, log } = self.audiences.of(dialect);
         if log.is_empty() {
-            return self.next_replied(framing, next);
+            return self.next_replied(dialect, next);
         }
         while let Some(&token) = roster.get(next) {
             next += 1;
             let Some(peer) = self.peers.get(token.index()) else { continue };
-            let due = log.due(token, self.turn.upto(token, peer.state));
+            let is_told = !dialect.is_text() || peer.is_listening;
+            let upto = if is_told { self.turn.upto(token, peer.state) } else { Mark::START };
+            let due = log.due(token, upto);
             if due.len > 0 || !peer.queue.is_empty() {
                 self.turn.phase = Phase::Flushing { next };
-                self.turn.flushed = Some(Share { of: token, framing, due, sent: 0 });
+                self.turn.flushed = Some(Share { of: token, dialect, due, sent: 0 });
                 return Some(token);
             }
         }
         None
     }
 
-    /// The next one of a framing that is replied to and due nothing else.
-    fn next_replied(&mut self, framing: Framing, next: usize) -> Option<Token> {
+    /// The next one of a dialect that is replied to and due nothing else.
+    fn next_replied(&mut self, dialect: Dialect, next: usize) -> Option<Token> {
+        if self.audiences.of(dialect).is_empty() {
+            return None;
+        }
         let is_next = |token: &Token| {
             let peer = self.peers.get(token.index());
-            peer.is_some_and(|peer| peer.framing() == framing && !peer.queue.is_empty())
+            peer.is_some_and(|peer| peer.dialect() == dialect && !peer.queue.is_empty())
         };
         let at = next + self.turn.replied.get(next..)?.iter().position(is_next)?;
         let token = self.turn.replied[at];
-        let due = self.audiences.of(framing).log.due(token, Mark::START);
+        let due = self.audiences.of(dialect).log.due(token, Mark::START);
         self.turn.phase = Phase::Flushing { next: at + 1 };
-        self.turn.flushed = Some(Share { of: token, framing, due, sent: 0 });
+        self.turn.flushed = Some(Share { of: token, dialect, due, sent: 0 });
         Some(token)
     }
 
@@ -249,9 +254,12 @@ impl Room {
     /// Whoever could not take all of its log keeps the rest of it: in chunks that all of them share.
     fn keep_what_is_owed(&mut self) {
         let mut behind = std::mem::take(&mut self.turn.behind);
-        // in the order they were written to: frames before lines
-        for share in [behind.first(), behind.last()].into_iter().flatten() {
-            self.audiences.of_mut(share.framing).log.shrink();
+        let mut shrunk = None;
+        for share in &behind {
+            // they stand in the order they were written to, dialect after dialect
+            if shrunk.replace(share.dialect) != Some(share.dialect) {
+                self.audiences.of_mut(share.dialect).log.shrink();
+            }
         }
         for share in behind.drain(..) {
             self.queue_rest(share);
@@ -265,10 +273,10 @@ impl Room {
         self.enforce_replied();
     }
 
-    fn queue_rest(&mut self, Share { of, framing, due, sent }: Share) {
+    fn queue_rest(&mut self, Share { of, dialect, due, sent }: Share) {
         let peer = &mut self.peers[of.index()];
         let mut left = due.len - sent;
-        for (chunk, from, to) in self.audiences.of(framing).log.chunks(&due, sent) {
+        for (chunk, from, to) in self.audiences.of(dialect).log.chunks(&due, sent) {
             left -= to - from;
             let completed = if left == 0 { due.frames as u32 } else { 0 }; // frames are fewer than bytes
             peer.queue.push(chunk, from, to, completed);

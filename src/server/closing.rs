@@ -6,9 +6,8 @@ use std::net::SocketAddr;
 
 use super::link::{Link, Mode};
 use super::{Server, Stack};
-use crate::protocol::{Protocol, Token};
+use crate::protocol::{Dialect, Protocol, Token};
 use crate::relay::Reason;
-use crate::wire::Framing;
 
 impl<S: Stack, P: Protocol> Server<S, P> {
     pub(super) fn close(&mut self) {
@@ -62,7 +61,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
     pub(super) fn accept(&mut self) {
         for _ in 0..self.accepting.budget(self.now) {
             let accepted = self.stack.accept();
-            let admitted = accepted.and_then(|(stream, from, framing)| self.admit(stream, from, framing));
+            let admitted = accepted.and_then(|(stream, from, dialect)| self.admit(stream, from, dialect));
             if let Err(error) = admitted {
                 if !self.accepting.note_failure(self.now, &error) {
                     return;
@@ -74,8 +73,8 @@ impl<S: Stack, P: Protocol> Server<S, P> {
     }
 
     /// Lets a connection in, if the relay does. An error is ours, for lack of something.
-    fn admit(&mut self, mut stream: S::Stream, address: SocketAddr, framing: Framing) -> io::Result<()> {
-        let Ok(token) = self.relay.accepted(self.now, address, framing) else {
+    fn admit(&mut self, mut stream: S::Stream, address: SocketAddr, dialect: Dialect) -> io::Result<()> {
+        let Ok(token) = self.relay.accepted(self.now, address, dialect) else {
             self.stack.abort(stream); // counted and told by the relay
             return Ok(());
         };

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 
 use super::link::Link;
 use super::{Server, Stack};
-use crate::protocol::{Protocol, Token};
-use crate::relay::{DialId, Reason};
+use crate::protocol::{DialId, Protocol, Token};
+use crate::relay::Reason;
 
 /// From here on tokens are those of attempts, one for each that is kept up: no slab reaches so far.
 pub const FIRST_DIAL: u32 = u32::MAX - u16::MAX as u32;
@@ -65,6 +65,7 @@ impl<S: Stack, P: Protocol> Server<S, P> {
 
     /// An attempt that nobody waits for any more.
     pub(super) fn give_up(&mut self, id: DialId) {
+        self.dialing.wanted.retain(|&(wanted, _)| wanted != id);
         if let Some(attempt) = self.dialing.under_way.remove(&id) {
             self.stack.abort(attempt.stream);
         }

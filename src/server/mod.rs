@@ -24,8 +24,8 @@ pub use batch::{LOG_ENOUGH_BYTES, PEERS_PER_LOOK, READ_ENOUGH_BYTES, SEGMENT_BYT
 pub use dialing::FIRST_DIAL;
 pub use stack::{Readiness, Stack};
 
-use crate::protocol::{Protocol, Token};
-use crate::relay::{DialId, Event, Reason, Relay};
+use crate::protocol::{DialId, Dialect, Protocol, Token};
+use crate::relay::{Event, Reason, Relay};
 use crate::time::Instant;
 use accepting::Accepting;
 use batch::Batch;
@@ -112,8 +112,8 @@ impl<S: Stack, P: Protocol> Server<S, P> {
     }
 
     /// Somebody is to be there for ever, see [`Relay::keep_up`].
-    pub fn keep_up(&mut self, addresses: Vec<SocketAddr>, seed: u64) -> DialId {
-        self.relay.keep_up(self.now, addresses, seed)
+    pub fn keep_up(&mut self, addresses: Vec<SocketAddr>, dialect: Dialect, seed: u64) -> DialId {
+        self.relay.keep_up(self.now, addresses, dialect, seed)
     }
 
     /// Where somebody who is kept up may be, see [`Relay::resolved`].

@@ -3,9 +3,9 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::protocol::Token;
+use crate::protocol::{Dialect, Token};
 use crate::time::Instant;
-use crate::wire::{Framing, Part};
+use crate::wire::Part;
 
 /// Something a stack has to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub trait Stack {
 
     /// The next connection that has come, where from, and what is spoken where it came to. An error is one
     /// connection's, or ours for lack of descriptors or memory; the listeners live on.
-    fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr, Framing)>;
+    fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr, Dialect)>;
 
     /// No more connections: whoever tries is refused.
     fn stop_listening(&mut self);

@@ -21,11 +21,11 @@ use super::stack::{SimStack, SimStream};
 use super::subject::Subject;
 use super::trace::Trace;
 use super::world::World;
-use crate::protocol::{Breach, Flood, Offence, Outbox, Penalty, Protocol, Token};
+use crate::protocol::{Breach, Dialect, Flood, Offence, Outbox, Penalty, Protocol, Token};
 use crate::relay::{Limits, Relay};
 use crate::server::{Readiness, Server, Stack};
 use crate::time::Instant;
-use crate::wire::{Checksum, Command, Frame, Framing, Header, Part};
+use crate::wire::{Checksum, Command, Frame, Header, Part};
 
 /// Seeds within which a canary must be caught.
 pub(super) const SEEDS: u64 = 40;
@@ -218,15 +218,15 @@ impl Stack for Warped {
         self.stack.now()
     }
 
-    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr, Framing)> {
-        let (stream, mut from, framing) = self.stack.accept()?;
+    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr, Dialect)> {
+        let (stream, mut from, dialect) = self.stack.accept()?;
         if self.canary == Canary::SkipTheBanCheck {
             from.set_ip([172, 16, 0, 0].map(|byte: u8| byte.wrapping_add(from.port() as u8)).into());
         }
-        if framing == Framing::Lines {
+        if dialect == Dialect::Lines {
             self.lines.insert(stream.conn(), Vec::new());
         }
-        Ok((stream, from, framing))
+        Ok((stream, from, dialect))
     }
 
     fn stop_listening(&mut self) {

@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::packet::Conn;
-use crate::protocol::Token;
+use crate::protocol::{Dialect, Token};
 use crate::time::Instant;
-use crate::wire::Framing;
 
 /// One thing done.
 #[derive(Clone, Debug)]
@@ -19,7 +18,7 @@ pub enum Deed {
     /// It was to begin one, and was told at once that there is no way there.
     NoRoute(SocketAddr),
     /// It took a connection, from there, by a listener for those who speak so.
-    Accepted(Conn, SocketAddr, Framing),
+    Accepted(Conn, SocketAddr, Dialect),
     /// It let it in, under this token.
     Registered(Conn, Token),
     /// It read this.

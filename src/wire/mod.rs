@@ -1,14 +1,15 @@
 //! Bytes to frames and back. Knows no peer, no socket and no clock.
 //!
 //! Inwards a [`Scanner`], or a [`Decoder`], makes [`Frame`]s of a stream, or a [`LineScanner`], or a [`LineDecoder`],
-//! lines; outwards the messages of one turn lie in one shared [`TurnLog`], and a [`WriteQueue`] holds what one peer could
-//! not take at once.
+//! lines; a [`JsonScanner`] tells where JSON values end. Outwards the messages of one turn lie in one shared
+//! [`TurnLog`], and a [`WriteQueue`] holds what one peer could not take at once.
 
 pub mod checksum;
 pub mod command;
 pub mod decoder;
 pub mod frame;
 pub mod framing;
+pub mod json_scanner;
 pub mod line_scanner;
 pub mod lines;
 pub mod network;
@@ -25,6 +26,7 @@ pub use command::Command;
 pub use decoder::Decoder;
 pub use frame::{Frame, Header};
 pub use framing::Framing;
+pub use json_scanner::JsonScanner;
 pub use line_scanner::{LineScanner, LineTooLong};
 pub use lines::LineDecoder;
 pub use network::{Magic, Network};

@@ -21,7 +21,7 @@ pub enum Opener {
     Proxy,
     /// A `version` message under this magic, which is not ours.
     OtherNetwork(Magic),
-    /// Our own frames, where messages are lines.
+    /// Our own frames, where messages are lines or JSON.
     Frames,
 }
 
@@ -78,6 +78,14 @@ pub fn guess_among_lines(first: &[u8], ours: Magic) -> Guess {
     }
 }
 
+/// The same of a stream of JSON, which begins like none of them.
+pub fn guess_before_json(first: &[u8], ours: Magic) -> Guess {
+    match guess(first, ours) {
+        Guess::None if agree(first, &ours.0) => Guess::Opener(Opener::Frames),
+        guess => guess,
+    }
+}
+
 /// Whose opener the first line of a stream of lines is: an HTTP request, or a PROXY header of version 1.
 pub fn of_first_line(line: &[u8]) -> Option<Opener> {
     let (_, opener) = TEXT.iter().find(|(bytes, _)| line.starts_with(bytes))?;
@@ -126,7 +134,7 @@ impl fmt::Display for Opener {
                 Some(network) => write!(f, "a peer of {network} (magic {magic})"),
                 None => write!(f, "a peer of another network (magic {magic})"),
             },
-            Self::Frames => f.write_str("a peer that speaks frames (this port is for lines)"),
+            Self::Frames => f.write_str("a peer that speaks frames (this port is for others)"),
         }
     }
 }
@@ -192,7 +200,7 @@ mod tests {
 
     #[test]
     fn among_lines_only_what_nobody_types_is_an_opener_by_its_first_bytes() {
-        let frames = "a peer that speaks frames (this port is for lines)";
+        let frames = "a peer that speaks frames (this port is for others)";
         for (first, name) in [
             (b"\x16\x03".as_slice(), "TLS"),
             (b"\r\n\r\n\0\r\nQ", "the PROXY protocol"),

@@ -9,7 +9,6 @@
 //! ```
 
 use std::borrow::Cow;
-use std::num::NonZeroU32;
 
 use bytes::Buf;
 use memchr::memmem;
@@ -29,9 +28,16 @@ pub struct Scanner {
     skipped: u64,
     /// What has come of a header or a frame; while it seeks and holds nothing, there is none.
     partial: Option<Box<Partial>>,
-    /// One more than have passed: a number that is never 0 leaves room to tell a scanner from something else in its
-    /// place.
-    passed: NonZeroU32,
+    passed: u32,
+    /// A byte that is always the same: it leaves room to tell a scanner from something else in its place.
+    _mark: Mark,
+}
+
+/// The only one.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+enum Mark {
+    Scanner = 1,
 }
 
 /// How a stream breaks the framing.
@@ -143,7 +149,7 @@ impl Scanner {
 
     /// Grows, and wraps, whenever a frame has passed to its last byte, valid or not: what comes then is another.
     pub fn passed(&self) -> u32 {
-        self.passed.get() - 1
+        self.passed
     }
 
     /// Bytes skipped in all, in search of the magic.
@@ -163,7 +169,7 @@ impl Scanner {
     }
 
     fn note_passed(&mut self) {
-        self.passed = NonZeroU32::new(self.passed.get().wrapping_add(1)).unwrap_or(NonZeroU32::MIN);
+        self.passed = self.passed.wrapping_add(1);
     }
 
     /// Seeking with nothing held: skips to the next magic. False when the input ends before a whole header;
@@ -322,7 +328,7 @@ impl Scanner {
 impl Default for Scanner {
     /// At the beginning of a stream.
     fn default() -> Self {
-        Self { gap: 0, skipped: 0, partial: None, passed: NonZeroU32::MIN }
+        Self { gap: 0, skipped: 0, partial: None, passed: 0, _mark: Mark::Scanner }
     }
 }
 

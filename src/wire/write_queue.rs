@@ -30,7 +30,7 @@ struct Backlog {
     private: usize,
     /// Cost of the chunks that hold them, sent in part or not, see [`chunk_cost`].
     private_cost: usize,
-    /// Bytes of the shared chunks of all entries, each as a whole.
+    /// Bytes of the shared chunks of all entries, each as a whole, but for those of a store.
     pinned: usize,
 }
 
@@ -48,6 +48,8 @@ struct Entry {
 enum Kind {
     Private,
     Shared,
+    /// Of a store, which has its own bounds: whoever asked for it may take it as slowly as it likes.
+    Stored,
 }
 
 /// What leaving the queue did.
@@ -98,6 +100,18 @@ impl WriteQueue {
             frames,
             kind: Kind::Shared,
         });
+    }
+
+    /// Queues one message behind the replies so far, of which the middle lies in a store: for that nothing is counted.
+    pub fn reply_stored<'c>(&mut self, head: &[u8], stored: impl Iterator<Item = &'c Chunk>, tail: &[u8]) {
+        let backlog = self.0.get_or_insert_default();
+        backlog.replies.extend_from_slice(head);
+        backlog.seal_replies();
+        for chunk in stored {
+            let chunk = Arc::clone(chunk);
+            backlog.push(Entry { start: 0, end: offset(chunk.len()), chunk, frames: 0, kind: Kind::Stored });
+        }
+        self.reply().extend_from_slice(tail);
     }
 
     /// What is queued, in order. Without the replies not yet sealed.
@@ -212,9 +226,13 @@ impl Backlog {
     /// Drops the first entry. Says how many bytes of a shared chunk went with it.
     fn pop(&mut self) -> usize {
         let Entry { chunk, kind, .. } = self.entries.pop_front().expect("the caller looked");
-        if kind == Kind::Private {
-            self.private_cost -= chunk_cost(chunk.len());
-            return 0;
+        match kind {
+            Kind::Private => {
+                self.private_cost -= chunk_cost(chunk.len());
+                return 0;
+            }
+            Kind::Stored => return 0,
+            Kind::Shared => {}
         }
         if self.entries.front().is_some_and(|next| Arc::ptr_eq(&next.chunk, &chunk)) {
             return 0; // the next entry pins it still
@@ -263,6 +281,17 @@ mod tests {
         drop(shared);
         assert_eq!(one.clear().freed, 0);
         assert_eq!(two.sent(50), Released { frames: 1, freed: chunk_cost(100), beyond: 0 });
+    }
+
+    #[test]
+    fn what_a_store_holds_counts_for_nothing_and_keeps_its_place_among_replies() {
+        let mut queue = WriteQueue::default();
+        queue.reply_stored(b"[", [&chunk(600), &chunk(400)].into_iter(), b"]");
+        queue.seal_replies();
+        assert_eq!(queue.parts().map(|part| part.len()).collect::<Vec<_>>(), [1, 600, 400, 1]);
+        assert_eq!((queue.held(), queue.replies_waiting(), queue.unsent()), (2, 2, 1002));
+        assert_eq!(queue.sent(1001), Released::default());
+        assert_eq!(queue.sent(1), Released { frames: 1, ..Released::default() });
     }
 
     #[test]

@@ -193,7 +193,7 @@ fn a_browser_at_a_line_port_is_named_and_not_banned() {
     let mut stray = Peer::connect(relay.lines_address(), [127, 0, 0, 2]);
     stray.send_frame("ping", b"12345678");
     stray.expect_end();
-    relay.said(&["addr=127.0.0.2:", "looks like a peer that speaks frames (this port is for lines)"]);
+    relay.said(&["addr=127.0.0.2:", "looks like a peer that speaks frames (this port is for others)"]);
     assert!(relay.admits([127, 0, 0, 2]));
     let mut person = connect(&relay.lines_address().to_string());
     person.write_all(b"GET out\n").unwrap();

@@ -13,10 +13,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use peer_relay::protocol::Token;
+use peer_relay::protocol::{Dialect, Token};
 use peer_relay::server::{Readiness, Stack};
 use peer_relay::time::Instant;
-use peer_relay::wire::{Framing, Part};
+use peer_relay::wire::Part;
 
 /// Bytes that fit between two ends unless a test says otherwise.
 pub const PIPE_BYTES: usize = 64 * 1024;
@@ -102,7 +102,7 @@ struct World {
 
 struct Listener {
     at: SocketAddr,
-    framing: Framing,
+    dialect: Dialect,
     waiting: VecDeque<usize>,
     /// Somebody has come since the last wait.
     is_news: bool,
@@ -168,18 +168,18 @@ impl MemoryNet {
 
     /// Opens a listener for frames, on a port of its own if none is given.
     pub fn listen(&self, at: SocketAddr) -> io::Result<SocketAddr> {
-        self.listen_for(at, Framing::Frames)
+        self.listen_for(at, Dialect::Frames)
     }
 
     /// The same for whoever speaks so.
-    pub fn listen_for(&self, at: SocketAddr, framing: Framing) -> io::Result<SocketAddr> {
+    pub fn listen_for(&self, at: SocketAddr, dialect: Dialect) -> io::Result<SocketAddr> {
         let mut world = self.world();
         let port = if at.port() == 0 { world.next_port() } else { at.port() };
         let at = SocketAddr::new(at.ip(), port);
         if world.listeners.iter().any(|listener| listener.at == at) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
-        world.listeners.push(Listener { at, framing, waiting: VecDeque::new(), is_news: false });
+        world.listeners.push(Listener { at, dialect, waiting: VecDeque::new(), is_news: false });
         Ok(at)
     }
 
@@ -383,7 +383,7 @@ impl Stack for MemoryStack {
         Ok(Instant::from_micros(world.now))
     }
 
-    fn accept(&mut self) -> io::Result<(MemoryStream, SocketAddr, Framing)> {
+    fn accept(&mut self) -> io::Result<(MemoryStream, SocketAddr, Dialect)> {
         let mut world = self.0.world();
         world.counts.accept_calls += 1;
         if world.listeners.iter().all(|listener| listener.waiting.is_empty()) {
@@ -393,10 +393,10 @@ impl Stack for MemoryStack {
             *left -= 1;
             return Err(failure.error());
         }
-        let next = |listener: &mut Listener| Some((listener.waiting.pop_front()?, listener.framing));
-        let (end, framing) = world.listeners.iter_mut().find_map(next).expect("somebody waits");
+        let next = |listener: &mut Listener| Some((listener.waiting.pop_front()?, listener.dialect));
+        let (end, dialect) = world.listeners.iter_mut().find_map(next).expect("somebody waits");
         let address = world.ends[world.ends[end].other].address;
-        Ok((world.hand_out(end), address, framing))
+        Ok((world.hand_out(end), address, dialect))
     }
 
     fn stop_listening(&mut self) {

@@ -4,11 +4,11 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use peer_relay::protocol::Token;
+use peer_relay::protocol::{Dialect, Token};
 use peer_relay::server::{Readiness, Stack};
 use peer_relay::sim::{Chances, Faults, SimStack, SimStream};
 use peer_relay::time::Instant;
-use peer_relay::wire::{Framing, Part};
+use peer_relay::wire::Part;
 
 /// Bytes between two ends.
 const ROOM: usize = 64 * 1024;
@@ -35,7 +35,7 @@ impl Simulated {
     }
 
     /// Opens a listener, on a port of its own if none is given.
-    pub fn listen(&mut self, at: SocketAddr, framing: Framing) -> io::Result<SocketAddr> {
+    pub fn listen(&mut self, at: SocketAddr, dialect: Dialect) -> io::Result<SocketAddr> {
         self.last_port += 1;
         let port = if at.port() == 0 { self.last_port } else { at.port() };
         let at = SocketAddr::new(at.ip(), port);
@@ -43,7 +43,7 @@ impl Simulated {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         self.listeners.push(at);
-        self.far.listen(at, framing);
+        self.far.listen(at, dialect);
         Ok(at)
     }
 
@@ -85,9 +85,9 @@ impl Stack for Simulated {
         self.now
     }
 
-    fn accept(&mut self) -> io::Result<(End, SocketAddr, Framing)> {
+    fn accept(&mut self) -> io::Result<(End, SocketAddr, Dialect)> {
         self.carry();
-        self.far.accept().map(|(stream, from, framing)| (End::Far(stream), from, framing))
+        self.far.accept().map(|(stream, from, dialect)| (End::Far(stream), from, dialect))
     }
 
     fn stop_listening(&mut self) {

@@ -10,11 +10,11 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-use peer_relay::protocol::Token;
+use peer_relay::protocol::{Dialect, Token};
 use peer_relay::server::{Readiness, Stack};
 use peer_relay::time::Instant;
 use peer_relay::wire::decoder::DecoderLimits;
-use peer_relay::wire::{Command, Decoder, Frame, Framing, LineDecoder, Network, Part, printable};
+use peer_relay::wire::{Command, Decoder, Frame, LineDecoder, Network, Part, printable};
 
 /// From a sender's write to everybody's read, when nothing is wrong.
 pub const DELAY: Duration = Duration::from_micros(100);
@@ -290,7 +290,7 @@ impl Stack for Room {
         Instant::from_micros(self.0.0.borrow().now)
     }
 
-    fn accept(&mut self) -> io::Result<(usize, SocketAddr, Framing)> {
+    fn accept(&mut self) -> io::Result<(usize, SocketAddr, Dialect)> {
         Err(io::ErrorKind::WouldBlock.into())
     }
 

@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU64;
 
-use peer_relay::protocol::{Offence, Penalty};
+use peer_relay::protocol::{Dialect, Offence, Penalty};
 use peer_relay::relay::{Event, Law, Limits, Reason, Refusal};
-use peer_relay::wire::{Frame, Framing, Opener};
+use peer_relay::wire::{Frame, Opener};
 
 use crate::room::{Name, Room, Take, frame, limits, micros, secs, tx};
 
@@ -90,7 +90,7 @@ fn an_empty_line_is_a_message() {
 }
 
 #[test]
-fn a_log_is_made_only_for_a_framing_that_somebody_speaks() {
+fn a_log_is_made_only_for_a_dialect_that_somebody_speaks() {
     let mut room = Room::new(limits());
     let one = room.join_lines("192.0.2.1");
     room.send(one, b"hello\n");
@@ -163,7 +163,7 @@ fn the_last_line_needs_no_newline() {
 }
 
 #[test]
-fn what_was_said_before_an_end_in_the_same_turn_is_due_in_both_framings() {
+fn what_was_said_before_an_end_in_the_same_turn_is_due_in_both_dialects() {
     let mut room = Room::new(limits());
     let [line, other_line, framed, other_framed] = mixed(&mut room);
     room.send(framed, &msg("before"));
@@ -195,8 +195,8 @@ fn a_line_too_long_is_the_offence_oversize_at_its_first_byte_too_many() {
     assert_eq!(detail.as_deref(), Some("a line of more than 10 bytes"));
     assert_eq!(heard(&mut room, other_line), "hello\n", "what it sent before is delivered");
     assert_eq!(room.got(framed), msg("hello"));
-    for framing in [Framing::Lines, Framing::Frames] {
-        let refused = room.try_join_as("192.0.2.1", framing);
+    for dialect in [Dialect::Lines, Dialect::Frames] {
+        let refused = room.try_join_as("192.0.2.1", dialect);
         assert!(matches!(refused, Err(Refusal::Banned { offence: Offence::Oversize, .. })), "{refused:?}");
     }
 
@@ -259,13 +259,13 @@ fn a_slow_reader_of_lines_is_disconnected_and_slows_nobody() {
         assert_eq!(room.got(other_framed), msg(&text));
         room.pass(secs(10));
         assert_eq!(room.gone_at(line), Some((reason, when)));
-        assert!(room.try_join_as("192.0.2.1", Framing::Lines).is_ok(), "never banned");
+        assert!(room.try_join_as("192.0.2.1", Dialect::Lines).is_ok(), "never banned");
         assert_eq!(room.relay.retained_bytes(), 0);
     }
 }
 
 #[test]
-fn slow_readers_of_both_framings_keep_each_its_own_chunks() {
+fn slow_readers_of_both_dialects_keep_each_its_own_chunks() {
     let mut room = Room::new(limits());
     let [line, other_line, framed, other_framed] = mixed(&mut room);
     for who in [line, framed] {

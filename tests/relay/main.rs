@@ -14,4 +14,5 @@ mod neighbours;
 mod queues;
 mod rates;
 mod room;
+mod text;
 mod timeouts;

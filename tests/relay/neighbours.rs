@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use peer_relay::protocol::{Offence, Penalty};
+use peer_relay::protocol::{DialId, Dialect, Offence, Penalty};
 use peer_relay::relay::{
-    AddressKey, Ban, DIAL_TIMEOUT, DialId, Event, Limits, RETRY_FIRST, RETRY_MOST, Reason, Refusal,
+    AddressKey, Ban, DIAL_TIMEOUT, Event, Limits, RETRY_FIRST, RETRY_MOST, Reason, Refusal,
 };
 
 use crate::room::{Room, Take, bad_checksum, junk, limits, secs, tx};
@@ -20,7 +20,7 @@ fn there() -> SocketAddr {
 /// A room that keeps somebody up, and has been told to dial.
 fn room() -> Room {
     let mut room = Room::new(limits());
-    room.relay.keep_up(room.now, vec![there()], 1);
+    room.relay.keep_up(room.now, vec![there()], Dialect::Frames, 1);
     room.pass(Duration::ZERO);
     assert_eq!(std::mem::take(&mut room.dials), [(ONE, there())]);
     room
@@ -87,7 +87,7 @@ fn one_that_never_answers_delays_no_other() {
     let mut room = Room::new(limits());
     let places: Vec<SocketAddr> = (1..=3).map(|nth| SocketAddr::new([192, 0, 2, nth].into(), 7333)).collect();
     for (seed, &at) in places.iter().enumerate() {
-        room.relay.keep_up(room.now, vec![at], seed as u64);
+        room.relay.keep_up(room.now, vec![at], Dialect::Frames, seed as u64);
     }
     room.pass(Duration::ZERO);
     assert_eq!(room.dials.len(), 3);
@@ -104,7 +104,7 @@ fn one_that_never_answers_delays_no_other() {
 #[test]
 fn a_name_leads_to_all_its_addresses_one_after_the_other_without_a_wait() {
     let mut room = Room::new(limits());
-    let id = room.relay.keep_up(room.now, Vec::new(), 1);
+    let id = room.relay.keep_up(room.now, Vec::new(), Dialect::Frames, 1);
     room.pass(secs(1));
     assert!(room.dials.is_empty());
     assert!(room.told().is_empty(), "whoever resolves it says that it cannot");
@@ -138,7 +138,7 @@ fn a_name_leads_to_all_its_addresses_one_after_the_other_without_a_wait() {
 #[test]
 fn a_name_that_was_unknown_at_first_and_leads_nowhere_then_is_told() {
     let mut room = Room::new(limits());
-    let id = room.relay.keep_up(room.now, Vec::new(), 1);
+    let id = room.relay.keep_up(room.now, Vec::new(), Dialect::Frames, 1);
     room.pass(secs(1));
     room.relay.resolved(room.now, id, vec![there()]);
     room.pass(Duration::ZERO);
@@ -212,7 +212,7 @@ fn a_ban_from_before_the_start_shuts_no_neighbour_out() {
 #[test]
 fn a_neighbour_has_a_place_that_no_stranger_gets_and_counts_for_no_address() {
     let mut room = Room::new(Limits { max_peers: 3, max_peers_per_ip: Some(1), ..limits() });
-    room.relay.keep_up(room.now, vec![there()], 1);
+    room.relay.keep_up(room.now, vec![there()], Dialect::Frames, 1);
     room.pass(Duration::ZERO);
     room.join("192.0.2.1");
     room.join("192.0.2.2");
@@ -224,7 +224,7 @@ fn a_neighbour_has_a_place_that_no_stranger_gets_and_counts_for_no_address() {
     assert_eq!(room.try_join("192.0.2.3"), Err(Refusal::Full), "its place waits for it");
 
     let mut room = Room::new(Limits { max_peers_per_ip: Some(1), ..limits() });
-    room.relay.keep_up(room.now, vec![there()], 1);
+    room.relay.keep_up(room.now, vec![there()], Dialect::Frames, 1);
     room.dialed(ONE, there());
     assert!(room.try_join("192.0.2.77").is_ok());
     assert!(matches!(room.try_join("192.0.2.77"), Err(Refusal::TooManyFromAddress(_))));
@@ -233,7 +233,7 @@ fn a_neighbour_has_a_place_that_no_stranger_gets_and_counts_for_no_address() {
 #[test]
 fn a_neighbour_that_does_not_read_is_cut_off_like_anybody_and_dialled_again() {
     let mut room = Room::new(Limits { queue_soft_bytes: 1000, queue_hard_bytes: 2000, ..limits() });
-    room.relay.keep_up(room.now, vec![there()], 1);
+    room.relay.keep_up(room.now, vec![there()], Dialect::Frames, 1);
     room.pass(Duration::ZERO);
     room.dials.clear();
     let neighbour = room.dialed(ONE, there());
@@ -249,7 +249,7 @@ fn a_neighbour_that_does_not_read_is_cut_off_like_anybody_and_dialled_again() {
 fn when_we_go_attempts_end_and_nobody_is_dialled_again() {
     let mut room = Room::new(limits());
     for seed in 0..3 {
-        room.relay.keep_up(room.now, vec![there()], seed);
+        room.relay.keep_up(room.now, vec![there()], Dialect::Frames, seed);
     }
     room.pass(Duration::ZERO);
     let neighbour = room.dialed(DialId(0), there());
@@ -270,7 +270,7 @@ fn a_penalty_of_drop_leaves_the_neighbour_where_it_is() {
     let mut law = peer_relay::relay::Law::of::<peer_relay::protocol::Flood>();
     law.set(Offence::Checksum, Penalty::Drop).unwrap();
     let mut room = Room::under(peer_relay::protocol::Flood, law, limits());
-    room.relay.keep_up(room.now, vec![there()], 1);
+    room.relay.keep_up(room.now, vec![there()], Dialect::Frames, 1);
     let neighbour = room.dialed(ONE, there());
     room.say(neighbour, &bad_checksum());
     assert!(room.is_here(neighbour));

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use peer_relay::protocol::{Flood, Protocol, Token};
-use peer_relay::relay::{DialId, Event, Law, Limits, Output, Reason, Refusal, Relay};
+use peer_relay::protocol::{DialId, Dialect, Flood, Protocol, Token};
+use peer_relay::relay::{Event, Law, Limits, Output, Reason, Refusal, Relay};
 use peer_relay::time::Instant;
-use peer_relay::wire::{Frame, Framing, Network};
+use peer_relay::wire::{Frame, Network};
 
 /// A peer of a story: its place in the order of arrival, never reused.
 pub type Name = usize;
@@ -72,12 +72,12 @@ impl<P: Protocol> Room<P> {
     // What the world does.
 
     pub fn try_join(&mut self, address: &str) -> Result<Name, Refusal> {
-        self.try_join_as(address, Framing::Frames)
+        self.try_join_as(address, Dialect::Frames)
     }
 
-    pub fn try_join_as(&mut self, address: &str, framing: Framing) -> Result<Name, Refusal> {
+    pub fn try_join_as(&mut self, address: &str, dialect: Dialect) -> Result<Name, Refusal> {
         let at = SocketAddr::new(address.parse().expect("an address"), 1000 + self.guests.len() as u16);
-        let token = self.relay.accepted(self.now, at, framing)?;
+        let token = self.relay.accepted(self.now, at, dialect)?;
         Ok(self.seat(token))
     }
 
@@ -109,7 +109,7 @@ impl<P: Protocol> Room<P> {
 
     /// The same of a peer whose messages are lines.
     pub fn join_lines(&mut self, address: &str) -> Name {
-        self.try_join_as(address, Framing::Lines).expect("the door is open")
+        self.try_join_as(address, Dialect::Lines).expect("the door is open")
     }
 
     /// So many peers, each from an address of its own.
@@ -171,6 +171,7 @@ impl<P: Protocol> Room<P> {
     /// A whole turn: peers are read and written to as their sockets allow, then the outputs.
     pub fn turn(&mut self) {
         self.read_offered();
+        self.relay.expired(self.now);
         self.write_backlogs();
         self.finish();
     }

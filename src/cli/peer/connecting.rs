@@ -13,6 +13,7 @@ use crate::cli::Failure;
 use crate::cli::listening::{NEEDS_INTERFACE, cannot_listen, family, lacks_interface};
 use crate::cli::target::{NO_RELAY, Target};
 use crate::kernel::{KernelStack, PortUse};
+use crate::protocol::Dialect;
 use crate::protocol::Token;
 use crate::server::{Readiness, Stack};
 use crate::time::Instant;
@@ -93,7 +94,7 @@ fn first_bytes<S: Stack>(stack: &mut S, stream: &mut S::Stream) -> io::Result<Ve
 }
 
 /// What the stack is told is spoken where we listen: it has no use for that, and we know better.
-const SPOKEN: crate::wire::Framing = crate::wire::Framing::Frames;
+const SPOKEN: Dialect = Dialect::Frames;
 
 /// Waits for whoever comes first, and for nobody after him.
 pub fn listen(
@@ -101,7 +102,7 @@ pub fn listen(
     at: SocketAddr,
     screen: &mut Screen,
 ) -> Result<Met<<KernelStack as Stack>::Stream>, Failure> {
-    let family = family(at, &[at]);
+    let family = family(at, &[]);
     let opened = stack
         .listen(at, family, PortUse::Alone, SPOKEN)
         .map_err(|error| cannot_listen("--listen", at, &error))?;

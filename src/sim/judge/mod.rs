@@ -313,7 +313,9 @@ impl Judge {
             Deed::Waited(now) => self.now = *now,
             Deed::Dialed(conn, to) => return self.dials.begun(self.now, *conn, *to),
             Deed::NoRoute(to) => return self.dials.found_no_route(self.now, *to),
-            Deed::Accepted(conn, from, framing) => self.at_the_door = Some((*conn, *from, *framing)),
+            Deed::Accepted(conn, from, dialect) => {
+                self.at_the_door = dialect.framing().map(|framing| (*conn, *from, framing));
+            }
             Deed::Registered(conn, token) => return self.admitted(*conn, *token),
             Deed::Read(conn, bytes) => return self.read(*conn, bytes),
             Deed::ReadEnd(conn) => return self.read_end(*conn),

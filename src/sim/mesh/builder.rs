@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::protocol::Flood;
+use crate::protocol::{Dialect, Flood};
 use crate::relay::{Law, Limits, Relay};
 use crate::server::Server;
 use crate::sim::stack::SimStack;
@@ -32,7 +32,7 @@ impl Builder for Real {
     fn build(&self, stack: SimStack, limits: &Limits, dials: &[Vec<SocketAddr>], seed: u64) -> Self::Subject {
         let mut server = Server::new(stack, Relay::new(Flood, Law::of::<Flood>(), limits.clone()));
         for (nth, addresses) in (0..).zip(dials) {
-            server.keep_up(addresses.clone(), seed ^ nth);
+            server.keep_up(addresses.clone(), Dialect::Frames, seed ^ nth);
         }
         server
     }

@@ -14,7 +14,7 @@ use super::builder::Builder;
 use super::outcome::MeshOutcome;
 use super::setup::MeshSetup;
 use super::world::Mesh;
-use crate::protocol::{Breach, Flood, Offence, Outbox, Penalty, Protocol, Token};
+use crate::protocol::{Breach, Dialect, Flood, Offence, Outbox, Penalty, Protocol, Token};
 use crate::relay::{Law, Limits, Relay};
 use crate::server::{FIRST_DIAL, Readiness, Server, Stack};
 use crate::sim::broken::Promise;
@@ -24,7 +24,7 @@ use crate::sim::stack::{SimStack, SimStream};
 use crate::sim::subject::Subject;
 use crate::sim::trace::Trace;
 use crate::time::Instant;
-use crate::wire::{Frame, Framing, Part};
+use crate::wire::{Frame, Part};
 
 /// How a relay is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Stack for Warped {
         self.stack.now()
     }
 
-    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr, Framing)> {
+    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr, Dialect)> {
         self.accepts += 1;
         if self.canary == Canary::StopsAccepting && self.accepts > 5 {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -213,7 +213,7 @@ impl Builder for Canary {
         };
         let mut server = Server::new(stack, relay);
         for (nth, addresses) in (0..).zip(dials) {
-            server.keep_up(addresses.clone(), seed ^ nth);
+            server.keep_up(addresses.clone(), Dialect::Frames, seed ^ nth);
         }
         Caged(server)
     }

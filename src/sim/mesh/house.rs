@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::builder::Builder;
 use super::setup::{Manner, MeshSetup};
 use super::ways::HOSTS;
+use crate::protocol::Dialect;
 use crate::sim::broken::{Broken, Promise};
 use crate::sim::faults::Faults;
 use crate::sim::journal::Journal;
@@ -14,7 +15,6 @@ use crate::sim::setup::Penalties;
 use crate::sim::stack::SimStack;
 use crate::sim::subject::Subject;
 use crate::time::Instant;
-use crate::wire::Framing;
 
 /// Turns in a row, within a millisecond each, in which nothing may be done.
 const IDLE_TURNS_MOST: u32 = 1000;
@@ -102,7 +102,7 @@ impl<S: Subject> House<S> {
     ) {
         let Life::Down(heir, _) = &self.life else { return };
         let mut stack = heir.restarted(Faults::new(seed, setup.faults.clone()));
-        stack.listen(MeshSetup::address(self.relay), Framing::Frames);
+        stack.listen(MeshSetup::address(self.relay), Dialect::Frames);
         stack.keep_journal();
         let part = &setup.relays[self.relay];
         let dials: Vec<_> = part.dials.iter().map(|dial| dial.addresses.clone()).collect();

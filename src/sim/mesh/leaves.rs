@@ -8,14 +8,14 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::{Buf, Bytes};
 
 use super::setup::{LIAR, LeafPart, MeshSetup};
-use crate::protocol::Token;
+use crate::protocol::{Dialect, Token};
 use crate::server::{Readiness, Stack};
 use crate::sim::broken::{Broken, Promise};
 use crate::sim::packet::Conn;
 use crate::sim::stack::{SimStack, SimStream};
 use crate::time::Instant;
 use crate::wire::decoder::DecoderLimits;
-use crate::wire::{Command, Decoder, Frame, Framing, Part};
+use crate::wire::{Command, Decoder, Frame, Part};
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 64 * 1024;
@@ -54,7 +54,7 @@ struct Leaf {
 impl Leaves {
     /// Nobody is connected yet.
     pub fn new(mut stack: SimStack, parts: &[LeafPart], limits: DecoderLimits) -> Self {
-        stack.listen(LIAR, Framing::Frames);
+        stack.listen(LIAR, Dialect::Frames);
         let leaf = |part: &LeafPart| Leaf {
             relay: MeshSetup::address(part.relay),
             from: part.from,

@@ -8,13 +8,13 @@ use bytes::{Bytes, BytesMut};
 
 use super::end::End;
 use super::{SimStack, SimStream};
-use crate::protocol::Token;
+use crate::protocol::{Dialect, Token};
 use crate::server::{FIRST_DIAL, Readiness, Stack};
 use crate::sim::faults::Fault;
 use crate::sim::journal::Deed;
 use crate::sim::packet::{Conn, What};
 use crate::time::Instant;
-use crate::wire::{Framing, Part};
+use crate::wire::Part;
 
 const FIRST_PORT: u16 = 20_000;
 /// Most microseconds that pass between two rounds of reading on a slow host.
@@ -40,14 +40,14 @@ impl Stack for SimStack {
         self.now
     }
 
-    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr, Framing)> {
+    fn accept(&mut self) -> io::Result<(SimStream, SocketAddr, Dialect)> {
         if self.backlog.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         if self.faults.strikes(Fault::NoDescriptors) {
             return Err(io::Error::from_raw_os_error(EMFILE));
         }
-        let Some((conn, framing)) = self.backlog.pop_front() else {
+        let Some((conn, dialect)) = self.backlog.pop_front() else {
             return Err(io::ErrorKind::WouldBlock.into());
         };
         if self.faults.strikes(Fault::AcceptAborted) {
@@ -56,8 +56,8 @@ impl Stack for SimStack {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         let from = self.held(&SimStream(conn)).remote;
-        self.note(Deed::Accepted(conn, from, framing));
-        Ok((SimStream(conn), from, framing))
+        self.note(Deed::Accepted(conn, from, dialect));
+        Ok((SimStream(conn), from, dialect))
     }
 
     fn stop_listening(&mut self) {

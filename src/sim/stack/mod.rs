@@ -14,10 +14,9 @@ use std::net::{IpAddr, SocketAddr};
 use super::faults::{Fault, Faults};
 use super::journal::{Deed, Journal};
 use super::packet::{Conn, Packet, What};
-use crate::protocol::Token;
+use crate::protocol::{Dialect, Token};
 use crate::server::Readiness;
 use crate::time::Instant;
-use crate::wire::Framing;
 use end::End;
 
 /// Connections that wait to be accepted.
@@ -35,8 +34,8 @@ pub struct SimStack {
     home: Option<IpAddr>,
     /// Where no way leads: connecting fails at once.
     no_routes: Vec<SocketAddr>,
-    listeners: Vec<(SocketAddr, Framing)>,
-    backlog: VecDeque<(Conn, Framing)>,
+    listeners: Vec<(SocketAddr, Dialect)>,
+    backlog: VecDeque<(Conn, Dialect)>,
     /// Somebody has come since that was last said.
     is_visited: bool,
     /// Of whom something is to be said.
@@ -94,8 +93,8 @@ impl SimStack {
     }
 
     /// Whoever comes there is taken up, and speaks so.
-    pub fn listen(&mut self, at: SocketAddr, framing: Framing) {
-        self.listeners.push((at, framing));
+    pub fn listen(&mut self, at: SocketAddr, dialect: Dialect) {
+        self.listeners.push((at, dialect));
     }
 
     /// Its own connections come from there.
@@ -226,13 +225,13 @@ impl SimStack {
 
     fn visited(&mut self, conn: Conn, from: SocketAddr, to: SocketAddr, room: usize) {
         let listener = self.listeners.iter().find(|(at, _)| *at == to);
-        let Some(&(_, framing)) = listener.filter(|_| self.backlog.len() < BACKLOG) else {
+        let Some(&(_, dialect)) = listener.filter(|_| self.backlog.len() < BACKLOG) else {
             return self.send(conn, What::Refused);
         };
         let mut end = End::new(from, room);
         end.opened();
         self.place(conn, end);
-        self.backlog.push_back((conn, framing));
+        self.backlog.push_back((conn, dialect));
         self.is_visited = true;
         self.send(conn, What::Opened);
     }

@@ -113,8 +113,8 @@ impl<S: Subject> World<S> {
         let mut rng = Rng::new(setup.seed ^ 0x5eed);
         let mut stack =
             SimStack::new(Host::Server as u32, HOSTS, Faults::new(rng.next(), setup.faults.clone()));
-        stack.listen(RELAY.into(), Framing::Frames);
-        stack.listen(FOR_LINES.into(), Framing::Lines);
+        stack.listen(RELAY.into(), Framing::Frames.into());
+        stack.listen(FOR_LINES.into(), Framing::Lines.into());
         stack.keep_journal();
         let mut world = Self {
             now: Instant::START,

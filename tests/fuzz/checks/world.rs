@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
 
-use peer_relay::protocol::{Flood, Token};
+use peer_relay::protocol::{Dialect, Flood, Token};
 use peer_relay::relay::{AddressKey, Law, Limits, Output, Reason, Refusal, Relay};
 use peer_relay::time::Instant;
-use peer_relay::wire::{Frame, Framing, Network};
+use peer_relay::wire::{Frame, Network};
 
 /// A peer's place in the order of arrival, never reused.
 pub type Name = usize;
@@ -78,7 +78,7 @@ impl World {
     /// Only between two turns.
     pub fn join(&mut self, address: IpAddr) -> Result<(), Refusal> {
         let port = 1000 + self.peers.len() as u16;
-        let token = self.relay.accepted(self.now, SocketAddr::new(address, port), Framing::Frames)?;
+        let token = self.relay.accepted(self.now, SocketAddr::new(address, port), Dialect::Frames)?;
         self.peers.push(Peer {
             token,
             address,

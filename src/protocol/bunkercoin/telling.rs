@@ -1,0 +1,242 @@
+//! A chain as a peer tells it, block by block, until it is ours or is not. Knows candidates; knows no rule of its own.
+
+use std::sync::Arc;
+
+use super::Bunkercoin;
+use super::candidate::Candidate;
+use super::chain::{MAX_BLOCKS, MAX_BYTES};
+use super::checks::Wait;
+use super::cost::{self, Cost};
+use super::hash::Hash;
+use super::lookup::Found;
+use super::neighbour::Doing;
+use super::reader::Item;
+use super::rules::{Checked, Flaw, Link, follows};
+use super::work::Source;
+use crate::protocol::{Offence, TextOutbox, Token};
+use crate::time::Instant;
+
+impl Bunkercoin {
+    pub(super) fn begin_chain(&mut self, peer: Token) -> Cost {
+        if let Some(neighbour) = self.neighbours.get_mut(&peer) {
+            neighbour.candidate = Some(Candidate::default());
+        }
+        cost::STEP
+    }
+
+    /// The next block of a chain: ours as well, or one to be checked.
+    pub(super) fn chain_block(
+        &mut self,
+        now: Instant,
+        out: &mut impl TextOutbox,
+        peer: Token,
+        text: Vec<u8>,
+    ) -> Cost {
+        let neighbour = self.neighbours.get_mut(&peer);
+        let Some(candidate) = neighbour.and_then(|it| it.candidate.as_mut()) else { return cost::STEP };
+        if candidate.is_stale {
+            self.let_go(now, out, peer);
+            return cost::STEP;
+        }
+        if candidate.blocks.is_empty() && self.store.chain().block(candidate.shared) == Some(&text) {
+            candidate.shared += 1;
+            self.offer_seats(); // whoever waited for one need not be in need of it any more
+            return cost::of_copying(text.len());
+        }
+        if candidate.height() >= MAX_BLOCKS || self.text_with(peer, text.len()) > MAX_BYTES {
+            self.counts.too_long += 1;
+            self.drop_candidate(peer);
+            self.skip(peer);
+            return cost::STEP;
+        }
+        if !self.seats.take(peer) {
+            if let Some(neighbour) = self.neighbours.get_mut(&peer) {
+                neighbour.doing = Doing::Waiting(Item::ChainBlock(text));
+            }
+            self.watch_seats(now);
+            return cost::STEP;
+        }
+        let (cost, found) = self.store.look_up(&text);
+        match found {
+            Err(fault) => self.offended(out, peer, Offence::Protocol, fault),
+            Ok(Found::Checked(block)) => self.go_on_with(now, out, peer, block),
+            Ok(Found::Waiting(wait)) => self.begin_chain_block(now, out, peer, wait),
+        }
+        cost
+    }
+
+    /// A block that does not follow the one before it is not worth checking.
+    fn begin_chain_block(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, wait: Wait) {
+        let (link, prev_hash) = self.store.checks.link(&wait);
+        match (self.follows_candidate(peer, link, prev_hash), self.neighbours.get_mut(&peer)) {
+            (Ok(()), Some(neighbour)) => neighbour.doing = Doing::ChainBlock(wait),
+            (Ok(()), None) => self.store.checks.leave(wait),
+            (Err(flaw), _) => {
+                self.store.checks.leave(wait);
+                self.offended(out, peer, Offence::Protocol, flaw);
+            }
+        }
+    }
+
+    /// A step of the check of a chain's block.
+    pub(super) fn check_chain_block(
+        &mut self,
+        now: Instant,
+        out: &mut impl TextOutbox,
+        peer: Token,
+        wait: Wait,
+    ) -> Cost {
+        let (cost, outcome) = self.store.checks.step(&wait);
+        let Some(outcome) = outcome else {
+            if let Some(neighbour) = self.neighbours.get_mut(&peer) {
+                neighbour.doing = Doing::ChainBlock(wait);
+            }
+            return cost;
+        };
+        self.store.checks.leave(wait);
+        match outcome {
+            Err(flaw) => self.offended(out, peer, Offence::Protocol, flaw),
+            Ok(block) => self.go_on_with(now, out, peer, block),
+        }
+        cost
+    }
+
+    /// A checked block goes to its candidate, if it follows what that has and there is room.
+    fn go_on_with(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, block: Arc<Checked>) {
+        if self.candidate(peer).is_some_and(|candidate| candidate.is_stale) {
+            return self.let_go(now, out, peer);
+        }
+        if let Err(flaw) = self.follows_candidate(peer, block.link(), block.prev_hash) {
+            return self.offended(out, peer, Offence::Protocol, flaw);
+        }
+        let Some((block, brought)) = self.store.pool.add(block) else {
+            return self.let_go(now, out, peer);
+        };
+        match self.candidate(peer) {
+            Some(candidate) => candidate.push(block, brought),
+            None => self.store.pool.release(block),
+        }
+    }
+
+    fn follows_candidate(&self, peer: Token, block: Link, prev_hash: Hash) -> Result<(), Flaw> {
+        let candidate = self.neighbours.get(&peer).and_then(|neighbour| neighbour.candidate.as_ref());
+        let Some(candidate) = candidate else { return Ok(()) };
+        let before = candidate.tip().or_else(|| self.store.chain().before(candidate.shared));
+        follows(block, prev_hash, before)
+    }
+
+    /// The whole chain has been told: is it ours from now on?
+    pub(super) fn end_chain(
+        &mut self,
+        now: Instant,
+        out: &mut impl TextOutbox,
+        peer: Token,
+        len: usize,
+    ) -> Cost {
+        let is_heard = out.count_message(peer, len);
+        let taken = self.neighbours.get_mut(&peer).and_then(|neighbour| neighbour.candidate.take());
+        self.leave_seat(peer);
+        let Some(candidate) = taken else { return cost::STEP };
+        if candidate.is_stale {
+            self.store.discard(candidate.blocks);
+            self.ask_later(now, peer);
+        } else if is_heard && candidate.height() > self.height() {
+            self.adopted_from = Some(peer);
+            self.store.adopt(candidate.shared, candidate.blocks);
+        } else {
+            self.store.discard(candidate.blocks);
+        }
+        cost::STEP
+    }
+
+    /// A longer chain is ours. Whoever tells one that began like the old one is worth nothing any more.
+    pub(super) fn adopted(&mut self, out: &mut impl TextOutbox, fork: usize) {
+        self.counts.adopted += 1;
+        let from = self.adopted_from.take();
+        let chain = self.store.chain();
+        if let Some(text) = chain.height().checked_sub(1).and_then(|last| chain.block(last)) {
+            self.announce_block(out, from, text);
+        }
+        for neighbour in self.neighbours.values_mut() {
+            if let Some(candidate) = neighbour.candidate.as_mut().filter(|it| it.shared > fork) {
+                candidate.is_stale = true;
+            }
+        }
+    }
+
+    /// Its chain cannot be heard to its end now, which is nobody's fault: it is asked again later.
+    pub(super) fn let_go(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token) {
+        self.counts.let_go += 1;
+        self.drop_candidate(peer);
+        self.skip(peer);
+        self.ask_later(now, peer);
+        self.note(out, peer);
+    }
+
+    fn ask_later(&mut self, now: Instant, peer: Token) {
+        if let Some(neighbour) = self.neighbours.get_mut(&peer) {
+            neighbour.ask_later(now);
+        }
+    }
+
+    fn skip(&mut self, peer: Token) {
+        if let Some(neighbour) = self.neighbours.get_mut(&peer) {
+            neighbour.reader.skip_line();
+        }
+    }
+
+    /// What a peer has told of a chain is forgotten, and its place is free.
+    pub(super) fn drop_candidate(&mut self, peer: Token) {
+        let taken = self.neighbours.get_mut(&peer).and_then(|neighbour| neighbour.candidate.take());
+        if let Some(candidate) = taken {
+            self.store.discard(candidate.blocks);
+        }
+        self.leave_seat(peer);
+    }
+
+    /// All that a peer has said and that was not done is forgotten.
+    pub(super) fn forget_work(&mut self, peer: Token) {
+        self.drop_candidate(peer);
+        let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
+        match std::mem::take(&mut neighbour.doing) {
+            Doing::ChainBlock(wait) | Doing::NewBlock(wait) => self.store.checks.leave(wait),
+            Doing::Waiting(_) | Doing::Nothing => {}
+        }
+        neighbour.reader = Default::default();
+        neighbour.ask_at = None;
+    }
+
+    fn leave_seat(&mut self, peer: Token) {
+        self.seats.leave(peer);
+        self.offer_seats();
+    }
+
+    /// Where places are free, those who have waited longest go on.
+    fn offer_seats(&mut self) {
+        while let Some(next) = self.seats.next() {
+            if let Some(neighbour) = self.neighbours.get_mut(&next).filter(|it| !it.is_queued) {
+                neighbour.is_queued = true;
+                self.queue.push_back(Source::Peer(next));
+            }
+        }
+    }
+
+    /// Somebody waits for a place: those who have one are looked at now and then.
+    fn watch_seats(&mut self, now: Instant) {
+        for peer in self.seats.wanted() {
+            if let Some(neighbour) = self.neighbours.get_mut(&peer) {
+                self.deadlines.by(peer, &mut neighbour.wake, now + super::SEAT_PATIENCE);
+            }
+        }
+    }
+
+    fn candidate(&mut self, peer: Token) -> Option<&mut Candidate> {
+        self.neighbours.get_mut(&peer)?.candidate.as_mut()
+    }
+
+    /// Bytes of the whole chain, with one more block of so many.
+    fn text_with(&self, peer: Token, more: usize) -> usize {
+        let candidate = self.neighbours.get(&peer).and_then(|neighbour| neighbour.candidate.as_ref());
+        candidate.map_or(0, |it| self.store.chain().end_before(it.shared) + it.text) + 1 + more
+    }
+}

@@ -1,0 +1,134 @@
+//! Peers that speak text: their protocol tells messages apart and says what is to be sent. Knows no dialect.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::intake::Intake;
+use super::peer::State;
+use super::reason::Reason;
+use super::room::Room;
+use crate::protocol::{DialId, Dialect, Offence, Penalty, Stream, TextOutbox, Token};
+use crate::time::Instant;
+use crate::wire::turn_log::Chunk;
+
+/// Who has said what nobody has sent: it is due to everybody. No slab reaches so far.
+const NOBODY: Token = Token(u32::MAX);
+
+impl TextOutbox for Room {
+    fn answer(&mut self, to: Token, text: &[u8]) {
+        if self.is_heard(to) {
+            self.peer(to).queue.reply().extend_from_slice(text);
+            self.note_replied(to);
+        }
+    }
+
+    fn answer_stored<'c>(
+        &mut self,
+        to: Token,
+        head: &[u8],
+        stored: impl Iterator<Item = &'c Chunk>,
+        tail: &[u8],
+    ) {
+        if self.is_heard(to) {
+            self.peer(to).queue.reply_stored(head, stored, tail);
+            self.note_replied(to);
+        }
+    }
+
+    fn announce(&mut self, from: Option<Token>, to: Dialect, text: &[u8]) {
+        let audience = self.audiences.of_mut(to);
+        if !audience.is_empty() {
+            audience.log.append(from.unwrap_or(NOBODY), Cow::Borrowed(text));
+        }
+    }
+
+    fn listen(&mut self, peer: Token) {
+        if self.is_heard(peer) {
+            self.peer(peer).is_listening = true;
+        }
+    }
+
+    fn finish(&mut self, peer: Token) {
+        if self.is_heard(peer) {
+            self.begin_ending(peer, Reason::Served);
+        }
+    }
+
+    fn count_message(&mut self, from: Token, len: usize) -> bool {
+        self.peer(from).note_passed();
+        self.count_message(from, len)
+    }
+
+    /// Whose first bytes may still turn out to be another protocol's is not banned for them.
+    fn offended(&mut self, from: Token, offence: Offence, detail: impl Display) {
+        if !self.is_heard(from) {
+            return;
+        }
+        if self.law.penalty(offence) == Penalty::Ban && self.peer(from).may_be_opening() {
+            return self.disconnect(from, offence, detail);
+        }
+        self.offended(from, offence, detail);
+    }
+
+    fn is_open(&self, peer: Token) -> bool {
+        self.is_heard(peer)
+    }
+
+    fn note_stream(&mut self, of: Token, stream: Stream) {
+        if !self.is_heard(of) {
+            return;
+        }
+        let now = self.now;
+        let peer = self.peer(of);
+        let Intake::Text(text) = &mut peer.intake else { return };
+        text.note(stream);
+        peer.note_unfinished(now);
+        self.account(of);
+        self.schedule(of);
+        self.resume_if_possible(of);
+    }
+
+    fn keep_up(&mut self, to: SocketAddr, dialect: Dialect, patience: Duration) -> Option<DialId> {
+        self.try_to_keep_up(to, dialect, patience)
+    }
+
+    fn forget(&mut self, dial: DialId) {
+        self.let_go(dial);
+    }
+}
+
+impl Room {
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Whether a peer is there and heard.
+    pub fn is_heard(&self, peer: Token) -> bool {
+        self.peers.get(peer.index()).is_some_and(|peer| peer.is_open())
+    }
+
+    /// Who has been forgotten, of those that peers have told of.
+    pub fn forgotten(&mut self) -> Vec<DialId> {
+        self.dials.forgotten()
+    }
+
+    /// Whoever has got what it came for takes the rest of it as slowly as it likes, while it does take it.
+    pub(super) fn note_progress(&mut self, of: Token) {
+        let later = self.now + self.limits.drain;
+        let peer = self.peer(of);
+        if !peer.dialect().is_text() {
+            return;
+        }
+        if let State::Ending { reason: Reason::Served | Reason::Eof, until } = &mut peer.state {
+            *until = later.max(*until);
+        }
+    }
+
+    fn note_replied(&mut self, to: Token) {
+        if self.turn.replied.last() != Some(&to) {
+            self.turn.replied.push(to);
+        }
+    }
+}
