@@ -121,7 +121,7 @@ impl Neighbours {
 }
 
 /// Something that differs from start to start, and from relay to relay that starts in the same moment.
-fn chance() -> u64 {
+pub fn chance() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
     since ^ u64::from(std::process::id()).rotate_left(40)
 }

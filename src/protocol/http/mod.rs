@@ -11,6 +11,7 @@ pub mod events;
 pub mod fault;
 pub mod head;
 pub mod limits;
+mod of_chain;
 pub mod reader;
 pub mod reply;
 pub mod route;
