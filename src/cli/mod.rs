@@ -3,6 +3,8 @@
 mod ban_file;
 mod bar;
 mod calendar;
+#[doc(hidden)]
+pub mod chain_file;
 mod check;
 mod connect;
 mod figures;
