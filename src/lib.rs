@@ -35,18 +35,18 @@
 //! The rules are a state machine: tell them what happened, ask what to do.
 //!
 //! ```
-//! use peer_relay::protocol::Flood;
+//! use peer_relay::protocol::{Dialect, Flood};
 //! use peer_relay::relay::{Law, Limits, Output, Relay};
 //! use peer_relay::time::Instant;
-//! use peer_relay::wire::{Frame, Framing, Network};
+//! use peer_relay::wire::{Frame, Network};
 //!
 //! let magic = Network::PRIVATE.magic;
 //! let mut relay = Relay::new(Flood, Law::of::<Flood>(), Limits::new(magic));
 //! let now = Instant::START;
 //!
 //! // accept: two strangers come in
-//! let alice = relay.accepted(now, "192.0.2.1:5000".parse()?, Framing::Frames)?;
-//! let bob = relay.accepted(now, "192.0.2.2:5000".parse()?, Framing::Frames)?;
+//! let alice = relay.accepted(now, "192.0.2.1:5000".parse()?, Dialect::Frames)?;
+//! let bob = relay.accepted(now, "192.0.2.2:5000".parse()?, Dialect::Frames)?;
 //!
 //! // read: a frame arrives in two pieces; only whole is it anything
 //! let frame = Frame::encode(magic, "tx".parse()?, b"forty-two");

@@ -83,6 +83,11 @@ impl Neighbours {
         }
     }
 
+    /// Whether the operator has named it; else a peer has told of it.
+    pub fn is_named(&self, id: DialId) -> bool {
+        usize::from(id.0) < self.all.len()
+    }
+
     /// As it was given; one that a peer has told of is its address.
     pub fn name(&self, id: DialId, at: SocketAddr) -> String {
         self.all.get(usize::from(id.0)).map_or_else(|| at.to_string(), |neighbour| neighbour.name.clone())
@@ -121,7 +126,7 @@ impl Neighbours {
 }
 
 /// Something that differs from start to start, and from relay to relay that starts in the same moment.
-fn chance() -> u64 {
+pub fn chance() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
     since ^ u64::from(std::process::id()).rotate_left(40)
 }

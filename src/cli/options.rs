@@ -74,7 +74,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_PAYLOAD", default_value = "4000000", help_heading = NETWORK)]
     pub max_payload: Size,
 
-    /// Longest line, bytes, its end not counted; no more than --max-payload [default: 64k, or --max-payload]
+    /// Longest line, JSON message or HTTP body, bytes, its end not counted; no more than --max-payload [default: 64k, or --max-payload]
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_LINE", help_heading = NETWORK)]
     pub max_line: Option<Size>,
 
@@ -89,7 +89,7 @@ pub struct ServeArgs {
     pub connect: Vec<Connect>,
 
     /// How long a frame is not relayed again that has the same command and payload, or off
-    /// [default: 60s with --connect, else off]
+    /// [default: 60s with --connect to another relay, else off]
     #[arg(long, value_name = "DURATION", env = "PEER_RELAY_DEDUP", help_heading = NEIGHBOURS)]
     pub dedup: Option<OrOff<Span>>,
 

@@ -12,14 +12,14 @@ use clap::ArgMatches;
 use super::ban_file::{self, BanFile};
 use super::calendar::Calendar;
 use super::listening::{Listen, cannot_listen, family, option_for};
-use super::neighbours::Neighbours;
+use super::neighbours::{Neighbours, chance};
 use super::options::ServeArgs;
 use super::settings::Settings;
 use super::signals::{self, Stop};
 use super::units::{Size, Span, grouped};
 use super::{Failure, check, logging, raise_descriptor_limit, report, version};
 use crate::kernel::{Family, KernelStack, PortUse};
-use crate::protocol::{Dialect, Networks, Offence, Penalty};
+use crate::protocol::{Dialect, Networks, Offence, Penalty, clarke};
 use crate::relay::{AddressKey, Ban, Relay, Stats};
 use crate::server::{LINGER, Server};
 use crate::time::Instant;
@@ -38,12 +38,18 @@ pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result
     let mut stack = KernelStack::new(settings.socket)
         .map_err(|error| Failure::failed(format!("cannot poll for connections: {error}")))?;
     let calendar = Calendar::pairing(Instant::START);
-    let mut relay = Relay::new(Networks::default(), settings.law.clone(), settings.limits.clone());
     let loaded = load_bans(&settings, &calendar)?;
+    let listening = listen(&mut stack, &settings)?;
+    let networks = Networks::new(clarke::Setup {
+        max_message: settings.limits.max_line,
+        max_peers: settings.max_json_peers,
+        listening: places(&listening, Dialect::Json),
+        seed: chance(),
+    });
+    let mut relay = Relay::new(networks, settings.law.clone(), settings.limits.clone());
     for &(address, ban) in &loaded {
         relay.restore_ban(Instant::START, address, ban);
     }
-    let listening = listen(&mut stack, &settings)?;
     let stop = signals::install(stack.wake())?;
     logging::start(settings.log_level)?;
     introduce(&settings, &listening, relay.bans().len());
@@ -216,6 +222,11 @@ fn listen(stack: &mut KernelStack, settings: &Settings) -> Result<Vec<Listening>
         opened.push(Listening { at, dialect, families });
     }
     Ok(opened)
+}
+
+/// Where a dialect is listened for.
+fn places(listening: &[Listening], dialect: Dialect) -> Vec<SocketAddr> {
+    listening.iter().filter(|listener| listener.dialect == dialect).map(|listener| listener.at).collect()
 }
 
 impl fmt::Display for Listening {

@@ -86,7 +86,7 @@ impl ServeArgs {
         let network = self.network.settle();
         self.check_protocol(network)?;
         let mut warnings = Vec::new();
-        if !self.connect.is_empty() && self.dedup().is_none() {
+        if self.has_other_relays() && self.dedup().is_none() {
             warnings.push(
                 "--connect with --dedup off: where ways close to a circle, everything goes round for ever"
                     .into(),
@@ -160,8 +160,12 @@ impl ServeArgs {
         Ok(())
     }
 
+    fn has_other_relays(&self) -> bool {
+        self.connect.iter().any(|connect| connect.dialect == Dialect::Frames)
+    }
+
     fn dedup(&self) -> Option<Duration> {
-        let usual = (!self.connect.is_empty()).then_some(DEDUP);
+        let usual = self.has_other_relays().then_some(DEDUP);
         self.dedup.as_ref().map_or(usual, |given| given.0.map(|span| span.0))
     }
 

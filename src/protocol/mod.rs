@@ -1,8 +1,10 @@
 //! What messages mean. Knows frames; knows no socket, no clock and no queue: it acts through an [`Outbox`].
 
 pub mod bunkercoin;
+pub mod clarke;
 mod dialect;
 mod flood;
+pub mod http;
 mod networks;
 
 use std::fmt;
@@ -191,6 +193,9 @@ pub trait TextOutbox {
     /// One more is to be dialled and kept up, but forgotten once it has been away for so long. `None` when there are
     /// too many.
     fn keep_up(&mut self, to: SocketAddr, dialect: Dialect, patience: Duration) -> Option<DialId>;
+
+    /// There is something to say to somebody who is kept up: if it waits to be dialled again, it waits no longer.
+    fn hurry(&mut self, dial: DialId);
 
     /// Somebody is not to be kept up any more; nothing more is said of it.
     fn forget(&mut self, dial: DialId);

@@ -2,6 +2,7 @@
 //! nothing of the crate but how a frame is encoded.
 
 mod bans;
+mod chain;
 mod inspect;
 mod lines;
 mod listening;

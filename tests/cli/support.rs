@@ -138,12 +138,13 @@ impl Relay {
     /// With these options, on a free port of 127.0.0.1 unless they say where.
     pub fn start(args: &[&str]) -> Self {
         let mut command = program();
-        let given = |option| args.iter().filter(|arg| **arg == option).count();
+        let given = |option: &str| args.iter().filter(|arg| **arg == option).count();
         command.args(args);
         if given("--listen") == 0 {
             command.args(["--listen", "127.0.0.1:0"]);
         }
-        Self::spawn(command, given("--listen").max(1) + given("--listen-lines"))
+        let others = ["--listen-lines", "--listen-json", "--listen-chain", "--listen-http"].map(given);
+        Self::spawn(command, given("--listen").max(1) + others.iter().sum::<usize>())
     }
 
     /// With these variables, which make so many listeners.
@@ -183,6 +184,13 @@ impl Relay {
     /// Where it listens for lines; the only place, where it was asked to.
     pub fn lines_address(&self) -> SocketAddr {
         *self.addresses().last().expect("it listens somewhere")
+    }
+
+    /// Where it listens for peers that speak so, as it says: `json`, `chain` or `http`.
+    pub fn address_for(&self, spoken: &str) -> SocketAddr {
+        let note = format!(" ({spoken})");
+        let at = self.listening().iter().position(|line| line.ends_with(&note));
+        self.addresses()[at.unwrap_or_else(|| panic!("nobody listens for {spoken}"))]
     }
 
     /// Where it listens first.

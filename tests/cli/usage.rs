@@ -29,7 +29,7 @@ const fn row(
 }
 
 /// The table.
-const ROWS: [Row; 32] = [
+const ROWS: [Row; 37] = [
     row(
         "--listen",
         "127.0.0.1:7333",
@@ -41,6 +41,27 @@ const ROWS: [Row; 32] = [
         "--listen-lines",
         "none",
         ("127.0.0.1:0,[::1]:80,127.0.0.1:0", "127.0.0.1:0,[::1]:80,127.0.0.1:0"),
+        &["", "localhost", "1.2.3.4:65536", "1.2.3.4:1,", ":7333"],
+        "need an IPv4 or IPv6 address, no name, with a port or without",
+    ),
+    row(
+        "--listen-json",
+        "none",
+        ("127.0.0.1:0,[::1]:80,127.0.0.9", "127.0.0.1:0,[::1]:80,127.0.0.9:8334"),
+        &["", "localhost", "1.2.3.4:65536", "1.2.3.4:1,", ":7333"],
+        "need an IPv4 or IPv6 address, no name, with a port or without",
+    ),
+    row(
+        "--listen-chain",
+        "none",
+        ("127.0.0.1:0,[::1]:80,127.0.0.9", "127.0.0.1:0,[::1]:80,127.0.0.9:7000"),
+        &["", "localhost", "1.2.3.4:65536", "1.2.3.4:1,", ":7333"],
+        "need an IPv4 or IPv6 address, no name, with a port or without",
+    ),
+    row(
+        "--listen-http",
+        "none",
+        ("127.0.0.1:0,[::1]:80,127.0.0.9", "127.0.0.1:0,[::1]:80,127.0.0.9:10000"),
         &["", "localhost", "1.2.3.4:65536", "1.2.3.4:1,", ":7333"],
         "need an IPv4 or IPv6 address, no name, with a port or without",
     ),
@@ -64,11 +85,15 @@ const ROWS: [Row; 32] = [
     row("--max-payload", "4M", ("1000", "1k"), &["", "x", "4m", "-1"], SIZE),
     row("--max-line", "64k", ("1000", "1k"), &["", "x", "1m", "-1", "1.5k"], SIZE),
     row("--max-skip", "23", ("0", "0"), &["", "x", "-1"], SIZE),
+    row("--data-dir", "none", ("data", "data"), &[""], "needs a value"),
     row(
         "--connect",
         "none",
-        ("relay.example,127.0.0.1:7334,[::1]:80", "relay.example,127.0.0.1:7334,[::1]:80"),
-        &["", "a:b", "127.0.0.1:0", "a,b:0", ":7333", "a b"],
+        (
+            "relay.example,chain://127.0.0.1:7334,json://[::1]",
+            "relay.example,chain://127.0.0.1:7334,json://::1",
+        ),
+        &["", "a:b", "127.0.0.1:0", "a,b:0", ":7333", "a b", "http://a", "json://"],
         "need HOST:PORT or a host alone",
     ),
     row("--dedup", "off", ("90s", "90s"), &["", "x", "1", "1d"], SPAN),
@@ -87,6 +112,7 @@ const ROWS: [Row; 32] = [
         &["", "0", "none", "-1", "18446744073709551616"],
         "whole number",
     ),
+    row("--max-json-peers", "64", ("2", "2"), &["", "0", "x", "-1", "1k"], "whole number from 1"),
     row("--queue-soft", "4MiB", ("2M", "2M"), &["", "x", "-1"], SIZE),
     row("--queue-soft-time", "10s", ("500ms", "500ms"), &["", "10", "x", "1us"], SPAN),
     row("--queue-hard", "8MiB", ("16MiB", "16MiB"), &["", "x", "-1"], SIZE),
@@ -307,6 +333,19 @@ fn options_that_contradict_each_other_are_refused() {
         (
             &["--listen-lines", "127.0.0.1:7333"],
             "--listen-lines 127.0.0.1:7333: frames are listened for there (--listen)",
+        ),
+        (
+            &["--listen-json", "127.0.0.1:1", "--listen-chain", "127.0.0.1:1"],
+            "--listen-chain 127.0.0.1:1: --listen-json listens there",
+        ),
+        (&["--listen-http", "::1,::1"], "--listen-http [::1]:10000: is given twice"),
+        (
+            &["--listen-json", "127.0.0.1:7333"],
+            "--listen-json 127.0.0.1:7333: frames are listened for there (--listen)",
+        ),
+        (
+            &["--connect", "chain://127.0.0.1,chain://127.0.0.1:7000"],
+            "--connect chain://127.0.0.1:7000: is given twice",
         ),
         (&["--listen-lines", "127.0.0.1:1,127.0.0.1:1"], "--listen-lines 127.0.0.1:1: is given twice"),
         (

@@ -6,6 +6,7 @@
 //! admitted by its pong, and what was sent before a ping is dealt with when the pong is there.
 
 mod carrying;
+mod dialects;
 mod endings;
 mod exhaustion;
 mod law;

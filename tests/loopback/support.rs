@@ -140,7 +140,7 @@ pub enum Streams {
 /// A running relay. Dropping it kills the process.
 pub struct Relay {
     child: Child,
-    /// Where it listens, in the order of the options.
+    /// Where it listens, in the order of the dialects.
     addresses: Vec<SocketAddr>,
     log: Arc<Log>,
     drain: Option<thread::JoinHandle<()>>,
@@ -169,7 +169,7 @@ impl Relay {
             .expect("the relay starts");
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let log = Arc::new(Log::default());
-        let listeners = 1 + options.iter().filter(|&&option| option == "--listen").count();
+        let listeners = 1 + options.iter().filter(|option| option.starts_with("--listen")).count();
         let mut relay = Self { child, addresses: Vec::new(), log, drain: None, _unread: None };
         match streams {
             Streams::Read => {
@@ -202,7 +202,8 @@ impl Relay {
         let mut lines = BufReader::new(stdout).lines();
         let mut address = || {
             let line = lines.next().and_then(Result::ok).unwrap_or_default();
-            let address = line.strip_prefix("listening on ").and_then(|address| address.parse().ok());
+            let address =
+                line.strip_prefix("listening on ").and_then(|rest| rest.split(' ').next()?.parse().ok());
             address.unwrap_or_else(|| panic!("stdout says {line:?}, the log {:?}", self.log()))
         };
         (0..count).map(|_| address()).collect()
@@ -210,6 +211,11 @@ impl Relay {
 
     pub fn address(&self) -> SocketAddr {
         self.addresses[0]
+    }
+
+    /// All of them, in the order of the dialects.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     pub fn pid(&self) -> u32 {

@@ -12,7 +12,7 @@ use crate::protocol::TextOutbox;
 
 /// What was handed in is asked for by. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(pub(super) u64);
+pub struct Ticket(pub u64);
 
 /// What came of something handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,277 @@
+//! One connection: in which of the two styles it is held, and the order of its answers. Knows what a message's answer
+//! is written like; what it says is the desk's business.
+//!
+//! ```text
+//!         a message                    a blank line
+//!   New ────────────→ Undecided ──────────────────────→ Over: one reply, a blank line, the end
+//!    │ a blank line       │ anything else, or STYLE_GRACE
+//!    ↓                    ↓            a blank line
+//!   Over                Kept ─────────────────────────→ Over
+//!                         {"response":REPLY} a line; listens
+//! ```
+//!
+//! Whoever sends one message and a blank line is answered `REPLY`, a blank line, and the end of the connection; one
+//! that ends its stream without any newline too. Everybody else says a message a line and is answered
+//! `{"response":REPLY}` a line; it hears what the others have to say from then on, and a blank line ends it. Who is
+//! dialled is one of these from the beginning, and cannot end it by a blank line: that may be part of a reply.
+
+use std::time::Duration;
+
+use super::desk::{Answer, Desk, Speaker};
+use super::reply;
+use super::stream::{Event, Fault, Stream};
+use crate::deadlines::Wake;
+use crate::protocol::{self, DialId, Offence, TextOutbox};
+use crate::time::Instant;
+
+/// How long the first reply waits for what tells the two styles apart, when that has not come with the message.
+pub const STYLE_GRACE: Duration = Duration::from_millis(100);
+/// What a connection may be answered in a turn, bytes, before the rest of what it said waits for the next: many small
+/// questions with large answers come in one read.
+pub const ANSWERS_IN_A_TURN: usize = 64 * 1024;
+
+/// What has been said and how it is answered.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    pub speaker: Speaker,
+    /// We have dialled it.
+    pub dialed: Option<Dialed>,
+    pub wake: Wake,
+    stream: Stream,
+    style: Style,
+    /// What has come and is not read yet.
+    rest: Vec<u8>,
+    /// What it has been answered in this turn.
+    answered: usize,
+}
+
+/// How we came to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Dialed {
+    pub dial: DialId,
+    /// What it was greeted with; `None` until it is.
+    pub nonce: Option<String>,
+}
+
+/// A message, or why it is none.
+type Said = Result<String, Fault>;
+
+#[derive(Debug)]
+enum Style {
+    New,
+    Undecided(Said),
+    Kept,
+    Over,
+}
+
+impl Conversation {
+    /// Nothing has been said.
+    pub fn new(speaker: Speaker, dialed: Option<Dialed>) -> Self {
+        let style = if dialed.is_some() { Style::Kept } else { Style::New };
+        Self {
+            speaker,
+            dialed,
+            wake: Wake::default(),
+            stream: Stream::default(),
+            style,
+            rest: Vec::new(),
+            answered: 0,
+        }
+    }
+
+    /// Bytes have come.
+    pub fn heard(
+        &mut self,
+        now: Instant,
+        out: &mut impl TextOutbox,
+        desk: &mut Desk,
+        max: usize,
+        bytes: &[u8],
+    ) {
+        if !self.rest.is_empty() {
+            self.rest.extend_from_slice(bytes);
+            return;
+        }
+        let mut input = bytes;
+        self.read(now, out, desk, max, &mut input);
+        self.rest = input.to_vec();
+        self.note(out);
+    }
+
+    /// Another turn: what waits is read on.
+    pub fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, max: usize) {
+        self.answered = 0;
+        if !self.rest.is_empty() {
+            let rest = std::mem::take(&mut self.rest);
+            self.heard(now, out, desk, max, &rest);
+        }
+    }
+
+    /// No more will come.
+    pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, max: usize) {
+        self.go_on(now, out, desk, max);
+        let last = self.stream.finish().and_then(said);
+        match (std::mem::replace(&mut self.style, Style::Over), last) {
+            (Style::New, Some(said)) => self.answer_once(now, out, desk, said),
+            (Style::Undecided(first), last) => {
+                self.answer_kept(now, out, desk, first);
+                last.into_iter().for_each(|said| self.answer_kept(now, out, desk, said));
+            }
+            (Style::Kept, Some(said)) => self.answer_kept(now, out, desk, said),
+            (Style::New | Style::Kept, None) | (Style::Over, _) => {}
+        }
+    }
+
+    /// Nothing has followed the first message for so long.
+    pub fn grace_is_over(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk) {
+        self.keep(now, out, desk);
+        self.note(out);
+    }
+
+    /// Whether its first reply waits for what comes next.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self.style, Style::Undecided(_))
+    }
+
+    /// Whether some of what it said waits for the next turn.
+    pub fn is_waiting(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// Whether it has been answered in this turn.
+    pub fn is_answered(&self) -> bool {
+        self.answered > 0
+    }
+
+    fn read(
+        &mut self,
+        now: Instant,
+        out: &mut impl TextOutbox,
+        desk: &mut Desk,
+        max: usize,
+        input: &mut &[u8],
+    ) {
+        let token = self.speaker.token;
+        while self.answered <= ANSWERS_IN_A_TURN
+            && let Some(event) = self.stream.next(max, input)
+        {
+            self.take(now, out, desk, max, event);
+            if !out.is_open(token) || matches!(self.style, Style::Over) {
+                *input = &[];
+                self.stream = Stream::default();
+            }
+        }
+        if self.stream.is_within() {
+            self.keep(now, out, desk);
+        }
+    }
+
+    fn take(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, max: usize, event: Event) {
+        let token = self.speaker.token;
+        match said_or(event) {
+            Ok(said) => {
+                if out.count_message(token, self.stream.passed()) {
+                    self.asked(now, out, desk, said);
+                }
+            }
+            Err(Event::Oversize) => {
+                out.offended(token, Offence::Oversize, format_args!("a message of more than {max} bytes"));
+            }
+            Err(_) => self.blank_line(now, out, desk),
+        }
+    }
+
+    fn asked(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, said: Said) {
+        self.keep(now, out, desk);
+        match self.style {
+            Style::New => self.style = Style::Undecided(said),
+            Style::Kept => self.answer_kept(now, out, desk, said),
+            Style::Undecided(_) | Style::Over => {}
+        }
+    }
+
+    fn blank_line(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk) {
+        if self.dialed.is_some() {
+            return;
+        }
+        if let Style::Undecided(said) = std::mem::replace(&mut self.style, Style::Over) {
+            self.answer_once(now, out, desk, said);
+        }
+        out.finish(self.speaker.token);
+    }
+
+    /// If its style was not known: it is now.
+    fn keep(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk) {
+        if !self.is_undecided() {
+            return;
+        }
+        if let Style::Undecided(first) = std::mem::replace(&mut self.style, Style::Kept) {
+            out.listen(self.speaker.token);
+            self.answer_kept(now, out, desk, first);
+        }
+    }
+
+    fn answer_once(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, said: Said) {
+        if let Some(reply) = self.reply_to(now, out, desk, said) {
+            out.answer(self.speaker.token, format!("{reply}\n\n").as_bytes());
+        }
+    }
+
+    fn answer_kept(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, said: Said) {
+        if let Some(reply) = self.reply_to(now, out, desk, said) {
+            let line = format!("{{\"response\":{reply}}}\n");
+            self.answered += line.len();
+            out.answer(self.speaker.token, line.as_bytes());
+        }
+    }
+
+    /// Whom we dial is told nothing of errors: it might have one about that to tell, and so on for ever.
+    fn reply_to(
+        &mut self,
+        now: Instant,
+        out: &mut impl TextOutbox,
+        desk: &mut Desk,
+        said: Said,
+    ) -> Option<String> {
+        let answer = match said {
+            Ok(text) => desk.answer(now, out, self.speaker, &text),
+            Err(fault) => Answer::Error(reply::error(super::message::Key::default(), &fault.to_string())),
+        };
+        match answer {
+            Answer::Reply(reply) => Some(reply),
+            Answer::Error(reply) => self.dialed.is_none().then_some(reply),
+            Answer::Silence => None,
+            Answer::Ourselves => {
+                self.style = Style::Over;
+                out.finish(self.speaker.token);
+                None
+            }
+        }
+    }
+
+    fn note(&self, out: &mut impl TextOutbox) {
+        let held = match &self.style {
+            Style::Undecided(Ok(text)) => text.capacity(),
+            _ => 0,
+        };
+        let stream = protocol::Stream {
+            begun: self.stream.begun(),
+            memory: self.stream.memory() + self.rest.capacity() + held,
+            is_busy: !self.rest.is_empty(),
+        };
+        out.note_stream(self.speaker.token, stream);
+    }
+}
+
+/// A message, or what else has come.
+fn said_or(event: Event) -> Result<Said, Event> {
+    match event {
+        Event::Message(text) => Ok(Ok(text)),
+        Event::Malformed(fault) => Ok(Err(fault)),
+        Event::Blank | Event::Oversize => Err(event),
+    }
+}
+
+fn said(event: Event) -> Option<Said> {
+    said_or(event).ok()
+}

@@ -1,0 +1,181 @@
+//! Clarke Coin: JSON messages with a type and a payload. Knows its peers' words, its items' hashes and its neighbours;
+//! no socket and no clock.
+//!
+//! ```text
+//!   bytes → Stream: messages ─→ Conversation: the style, the order ─→ Desk: what a message means ─→ Store, Peers
+//! ```
+//!
+//! How messages are told apart is said in `stream.rs`, the two styles of a connection in `conversation.rs`, what is
+//! asked and by which names in `message.rs`, what is answered in `desk.rs` and `reply.rs`, what a transaction and a
+//! block must be in `item.rs`, what heights are in `chain.rs`, and how peers are added in `peers.rs`.
+//!
+//! Transactions and blocks that are new and right are kept, within bounds, and go once to everybody who listens, as the
+//! message that came. Whoever has one already is not asked: a repeat is rejected, as far back as the memory of
+//! [`SEEN_MAX`] hashes reaches. Everything that is held for all together is bounded by constants; what is held
+//! for one connection is a message of at most `max_message` bytes and one read's rest.
+
+mod chain;
+mod conversation;
+mod desk;
+mod hash;
+mod item;
+mod message;
+mod peers;
+mod pool;
+mod reply;
+mod seen;
+mod store;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+pub use chain::{BLOCKS_BYTES, BLOCKS_MAX};
+pub use conversation::{ANSWERS_IN_A_TURN, STYLE_GRACE};
+pub use desk::{CHAT_WINDOW, CHATS_MAX, FORGET_AFTER};
+pub use pool::{POOL_BYTES, POOL_MAX};
+pub use store::SEEN_MAX;
+
+use conversation::{Conversation, Dialed};
+use desk::{Desk, Speaker};
+use peers::Peers;
+
+use super::{DialId, Newcomer, Origin, TextOutbox, Token};
+use crate::deadlines::Deadlines;
+use crate::time::Instant;
+
+/// What it is told at its making.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Longest message, bytes.
+    pub max_message: usize,
+    /// Most neighbours that are dialled because somebody has added them.
+    pub max_peers: usize,
+    /// Where we listen ourselves: that is not dialled.
+    pub listening: Vec<SocketAddr>,
+    /// For the words by which we know ourselves.
+    pub seed: u64,
+}
+
+/// All its connections, and what they share.
+#[derive(Debug)]
+pub struct Clarke {
+    max_message: usize,
+    conversations: BTreeMap<Token, Conversation>,
+    desk: Desk,
+    graces: Deadlines<Token>,
+    /// Whoever was dialled and is to be greeted.
+    newcomers: Vec<Token>,
+    /// Who has said more than is answered in a turn.
+    waiting: Vec<Token>,
+    /// Who has been answered in this one.
+    answered: Vec<Token>,
+}
+
+impl Clarke {
+    /// Nobody is there.
+    pub fn new(setup: Setup) -> Self {
+        let Setup { max_message, max_peers, listening, seed } = setup;
+        Self {
+            max_message,
+            conversations: BTreeMap::new(),
+            desk: Desk::new(Peers::new(max_peers, listening), seed),
+            graces: Deadlines::new(),
+            newcomers: Vec::new(),
+            waiting: Vec::new(),
+            answered: Vec::new(),
+        }
+    }
+
+    /// See [`Protocol::joined`](super::Protocol::joined).
+    pub fn joined(&mut self, _now: Instant, peer: Token, newcomer: &Newcomer) {
+        let speaker = Speaker { token: peer, address: newcomer.address };
+        let dialed = match newcomer.origin {
+            Origin::Accepted => None,
+            Origin::Dialed(dial) => {
+                self.newcomers.push(peer);
+                Some(Dialed { dial, nonce: None })
+            }
+        };
+        self.conversations.insert(peer, Conversation::new(speaker, dialed));
+    }
+
+    /// See [`Protocol::heard`](super::Protocol::heard).
+    pub fn heard(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token, bytes: &[u8]) {
+        let Some(conversation) = self.conversations.get_mut(&from) else { return };
+        conversation.heard(now, out, &mut self.desk, self.max_message, bytes);
+        self.look_after(now, from);
+    }
+
+    /// See [`Protocol::ended`](super::Protocol::ended).
+    pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token) {
+        let Some(conversation) = self.conversations.get_mut(&from) else { return };
+        conversation.ended(now, out, &mut self.desk, self.max_message);
+        self.look_after(now, from);
+    }
+
+    /// See [`Protocol::left`](super::Protocol::left).
+    pub fn left(&mut self, _now: Instant, peer: Token) {
+        let Some(mut conversation) = self.conversations.remove(&peer) else { return };
+        self.graces.cancel(peer, &mut conversation.wake);
+        if let Some(nonce) = conversation.dialed.and_then(|dialed| dialed.nonce) {
+            self.desk.take_leave(&nonce);
+        }
+    }
+
+    /// See [`Protocol::forgotten`](super::Protocol::forgotten).
+    pub fn forgotten(&mut self, _now: Instant, dial: DialId) {
+        self.desk.peers.forget(dial);
+    }
+
+    /// See [`Protocol::expired`](super::Protocol::expired).
+    pub fn expired(&mut self, now: Instant, out: &mut impl TextOutbox) {
+        for peer in std::mem::take(&mut self.newcomers) {
+            self.greet(out, peer);
+        }
+        let answered = std::mem::take(&mut self.answered);
+        for peer in std::mem::take(&mut self.waiting).into_iter().chain(answered) {
+            if let Some(conversation) = self.conversations.get_mut(&peer) {
+                conversation.go_on(now, out, &mut self.desk, self.max_message);
+                self.look_after(now, peer);
+            }
+        }
+        while let Some(peer) = self.graces.pop(now) {
+            if let Some(conversation) = self.conversations.get_mut(&peer) {
+                conversation.wake.came();
+                conversation.grace_is_over(now, out, &mut self.desk);
+                self.look_after(now, peer);
+            }
+        }
+    }
+
+    /// See [`Protocol::next_deadline`](super::Protocol::next_deadline).
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let is_due = !self.newcomers.is_empty() || !self.waiting.is_empty();
+        if is_due { Some(Instant::START) } else { self.graces.next() }
+    }
+
+    /// What a connection waits for now.
+    fn look_after(&mut self, now: Instant, peer: Token) {
+        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        if conversation.is_undecided() {
+            self.graces.by(peer, &mut conversation.wake, now + STYLE_GRACE);
+        } else {
+            self.graces.cancel(peer, &mut conversation.wake);
+        }
+        if conversation.is_waiting() {
+            self.waiting.push(peer);
+        } else if conversation.is_answered() {
+            self.answered.push(peer);
+        }
+    }
+
+    fn greet(&mut self, out: &mut impl TextOutbox, peer: Token) {
+        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        let Some(dialed) = &mut conversation.dialed else { return };
+        let (ping, nonce) = self.desk.greet(dialed.dial, conversation.speaker.address);
+        dialed.nonce = Some(nonce);
+        out.listen(peer);
+        out.answer(peer, format!("{ping}\n").as_bytes());
+    }
+}

@@ -1,0 +1,170 @@
+//! HTTP beside Bunkercoin's nodes: the chain, what waits for it and what is new, for whoever has `curl`. Knows requests
+//! and replies; asks a [`Store`] for what they are about, and acts through an [`TextOutbox`].
+//!
+//! A connection is one of many, known by its [`Token`]; what of a request has come lies in its
+//! [`Reader`](reader::Reader), bounded and never read twice. What a `POST` brings is checked elsewhere, in slices: until
+//! the verdict is there the connection is busy and what it has sent behind it waits, so replies come in the order of
+//! the requests. A reader of `/events` is a listener like any other.
+
+mod connection;
+pub mod events;
+pub mod fault;
+pub mod head;
+pub mod limits;
+mod of_chain;
+pub mod reader;
+pub mod reply;
+pub mod route;
+mod serving;
+pub mod store;
+mod waiting;
+
+use std::collections::BTreeMap;
+
+use crate::deadlines::Deadlines;
+use crate::protocol::{TextOutbox, Token};
+use crate::time::Instant;
+
+use connection::{Connection, Phase};
+use events::Readers;
+pub use fault::Fault;
+pub use limits::{IDLE_TIME, KEEPALIVE_TIME, MAX_HEAD_BYTES, MAX_HEADERS, MAX_STORED_REPLIES, REQUEST_TIME};
+pub use store::{News, Store, Ticket, Verdict};
+
+/// All that is spoken at `--listen-http`.
+#[derive(Debug)]
+pub struct Http {
+    /// Longest body, bytes.
+    max_body: usize,
+    connections: BTreeMap<Token, Connection>,
+    /// Who waits for which verdict.
+    tickets: BTreeMap<Ticket, Token>,
+    deadlines: Deadlines<Token>,
+    readers: Readers,
+}
+
+impl Http {
+    /// Nobody yet. A body may have `max_message` bytes.
+    pub fn new(max_message: usize) -> Self {
+        Self {
+            max_body: max_message,
+            connections: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            deadlines: Deadlines::new(),
+            readers: Readers::default(),
+        }
+    }
+
+    /// A client is there.
+    pub fn joined(&mut self, now: Instant, peer: Token) {
+        let connection = self.connections.entry(peer).or_insert_with(|| Connection::new(now));
+        if let Some(due) = connection.due() {
+            self.deadlines.by(peer, &mut connection.wake, due);
+        }
+    }
+
+    /// It has sent bytes.
+    pub fn heard(
+        &mut self,
+        now: Instant,
+        out: &mut impl TextOutbox,
+        store: &mut impl Store,
+        from: Token,
+        bytes: &[u8],
+    ) {
+        let max_body = self.max_body;
+        self.attend(now, out, from, |out, connection| {
+            connection.heard(now, out, store, from, max_body, bytes);
+        });
+    }
+
+    /// It sends no more.
+    pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token) {
+        self.attend(now, out, from, |out, connection| connection.ended(out, from));
+    }
+
+    /// It is gone, and nobody waits for what it brought.
+    pub fn left(&mut self, store: &mut impl Store, peer: Token) {
+        let Some(mut connection) = self.connections.remove(&peer) else { return };
+        self.deadlines.cancel(peer, &mut connection.wake);
+        match connection.phase {
+            Phase::Listening => self.readers.went(),
+            Phase::Checking(checking) => {
+                self.tickets.remove(&checking.ticket);
+                store.withdraw(checking.ticket);
+            }
+            Phase::Reading | Phase::Over => {}
+        }
+    }
+
+    /// Once a turn, after the store has done its work of the turn: verdicts, news, and whoever's time has come.
+    pub fn expired(&mut self, now: Instant, out: &mut impl TextOutbox, store: &mut impl Store) {
+        while let Some((ticket, verdict)) = store.take_verdict() {
+            self.decided(now, out, store, ticket, verdict);
+        }
+        while let Some(news) = store.take_news() {
+            self.readers.tell(now, out, &news);
+        }
+        while let Some(peer) = self.deadlines.pop(now) {
+            self.woken(now, out, peer);
+        }
+        self.readers.expired(now, out);
+    }
+
+    /// When [`expired`](Self::expired) has something to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        [self.deadlines.next(), self.readers.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// How many clients there are.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    fn decided(
+        &mut self,
+        now: Instant,
+        out: &mut impl TextOutbox,
+        store: &mut impl Store,
+        ticket: Ticket,
+        verdict: Verdict,
+    ) {
+        let Some(peer) = self.tickets.remove(&ticket) else { return };
+        let max_body = self.max_body;
+        self.attend(now, out, peer, |out, connection| {
+            connection.decided(now, out, store, peer, max_body, verdict);
+        });
+    }
+
+    fn woken(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token) {
+        if let Some(connection) = self.connections.get_mut(&peer) {
+            connection.wake.came();
+        }
+        self.attend(now, out, peer, |out, connection| connection.expired(now, out, peer));
+    }
+
+    /// Has something done to a connection, and notes what has become of it.
+    fn attend<O: TextOutbox>(
+        &mut self,
+        now: Instant,
+        out: &mut O,
+        peer: Token,
+        act: impl FnOnce(&mut O, &mut Connection),
+    ) {
+        let Some(connection) = self.connections.get_mut(&peer) else { return };
+        let was_listening = connection.phase == Phase::Listening;
+        act(out, connection);
+        match (was_listening, connection.phase == Phase::Listening) {
+            (false, true) => self.readers.came(now),
+            (true, false) => self.readers.went(),
+            (true, true) | (false, false) => {}
+        }
+        if let Phase::Checking(checking) = connection.phase {
+            self.tickets.insert(checking.ticket, peer);
+        }
+        if let Some(due) = connection.due() {
+            self.deadlines.by(peer, &mut connection.wake, due);
+        }
+        out.note_stream(peer, connection.stream());
+    }
+}

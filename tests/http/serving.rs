@@ -1,0 +1,161 @@
+//! What each path is answered, and in which order.
+
+use std::sync::Arc;
+
+use crate::paper::chunk;
+use crate::world::{World, codes, get, post, replies, request};
+
+#[test]
+fn a_chain_is_its_chunks_and_none_of_them_is_copied() {
+    let mut world = World::new();
+    world.store.chain = vec![chunk("[{\"a\":1},"), chunk("{\"b\":18446744073709551615}"), chunk("]")];
+    let who = world.join();
+    world.say(who, get("/chain"));
+    let got = replies(&world.got(who));
+    assert_eq!((got.len(), got[0].status.as_str()), (1, "200 OK"));
+    assert_eq!(got[0].body, "[{\"a\":1},{\"b\":18446744073709551615}]");
+    assert!(got[0].head.contains("\r\nContent-Type: application/json"), "{}", got[0].head);
+    let held = std::mem::take(&mut world.peer(who).stored);
+    assert!(held.iter().zip(&world.store.chain).all(|(got, held)| Arc::ptr_eq(got, held)));
+    assert_eq!(held.len(), 2, "all but the bracket that ends it");
+}
+
+#[test]
+fn what_waits_and_how_far_the_chain_reaches() {
+    let mut world = World::new();
+    assert_eq!(replies(&world.ask(get("/chain")))[0].body, "[]");
+    assert_eq!(replies(&world.ask(get("/mempool")))[0].body, "[]");
+    assert_eq!(replies(&world.ask(get("/sync")))[0].body, r#"{"height":0,"latest_hash":""}"#);
+    (world.store.height, world.store.hash) = (3, Some([0xa5; 32]));
+    world.store.mempool = vec![chunk("[{}]")];
+    let hex = "a5".repeat(32);
+    let reach = format!(r#"{{"height":3,"latest_hash":"{hex}"}}"#);
+    assert_eq!(replies(&world.ask(get("/sync?since=2")))[0].body, reach);
+    assert_eq!(replies(&world.ask(get("/mempool")))[0].body, "[{}]");
+}
+
+#[test]
+fn to_head_the_head_is_said_and_nothing_else() {
+    let mut world = World::new();
+    world.store.chain = vec![chunk("[1,2]")];
+    for path in ["/chain", "/mempool", "/sync", "/nothing", "/tx"] {
+        let asked = world.ask(get(path));
+        let (head, _) = asked.split_once("\r\n\r\n").unwrap();
+        let expected = match path {
+            "/tx" => head.to_string(),
+            _ => format!("{head}\r\n\r\n"),
+        };
+        let got = world.ask(request(&format!("HEAD {path}"), &[]));
+        assert_eq!(got.trim_end_matches("\r\n\r\n"), expected.trim_end_matches("\r\n\r\n"), "{path}");
+        assert!(got.ends_with("\r\n\r\n"));
+    }
+}
+
+#[test]
+fn a_transaction_and_a_block_are_taken_or_it_is_said_why_not() {
+    let mut world = World::new();
+    for body in ["good", "known"] {
+        for path in ["/tx", "/broadcast"] {
+            let got = replies(&world.ask(post(path, body)));
+            assert_eq!((got[0].status.as_str(), got[0].body.as_str()), ("200 OK", "OK"), "{path} {body}");
+        }
+    }
+    let said = |world: &mut World, path, body| {
+        let got = replies(&world.ask(post(path, body)));
+        (got[0].status.clone(), got[0].body.clone())
+    };
+    let bad = |what: &str, code: &str, reason: &str| {
+        let shape = format!(r#"{{"error":"{what}","code":"{code}","details":{{"reason":"{reason}"}}}}"#);
+        ("400 Bad Request".to_string(), shape)
+    };
+    let block = |reason| bad("Invalid block", "INVALID_BLOCK", reason);
+    assert_eq!(said(&mut world, "/broadcast", "bad"), block(r#"it is \"bad\""#));
+    assert_eq!(said(&mut world, "/broadcast", "elsewhere"), block("it does not follow the last block"));
+    assert_eq!(said(&mut world, "/broadcast", ""), block("0 bytes that are nothing"));
+    let transaction = |reason| bad("Invalid transaction", "INVALID_TRANSACTION", reason);
+    assert_eq!(said(&mut world, "/tx", "bad"), transaction(r#"it is \"bad\""#));
+    let full = r#"{"error":"there is no room for it","code":"NO_ROOM","details":{}}"#;
+    assert_eq!(said(&mut world, "/tx", "full"), ("503 Service Unavailable".into(), full.into()));
+}
+
+#[test]
+fn what_is_handed_in_goes_where_it_was_brought() {
+    let mut world = World::new();
+    let who = world.join();
+    world.send(who, post("/tx", "one"));
+    let other = world.join();
+    world.send(other, post("/broadcast?now", "two"));
+    let pending: Vec<_> = world.store.pending.iter().map(|(_, path, text)| (*path, text.as_str())).collect();
+    assert_eq!(pending, [("/tx", "one"), ("/broadcast", "two")]);
+}
+
+#[test]
+fn replies_come_in_the_order_of_the_requests_however_long_one_is_checked() {
+    let mut world = World::new();
+    let (who, other) = (world.join(), world.join());
+    world.send(
+        who,
+        [get("/sync"), post("/tx", "good"), get("/nothing"), post("/tx", "bad"), get("/mempool")].concat(),
+    );
+    assert_eq!(codes(&world.got(who)), [200]);
+    assert!(world.peer(who).stream.is_busy && world.peer(who).stream.memory > 0);
+    world.send(other, get("/sync"));
+    assert_eq!(codes(&world.got(other)), [200], "it holds up nobody else");
+    world.store.decide();
+    world.turn();
+    assert_eq!(codes(&world.got(who)), [200, 404]);
+    assert!(world.peer(who).stream.is_busy);
+    world.store.decide();
+    world.turn();
+    assert_eq!(codes(&world.got(who)), [400, 200]);
+    assert_eq!((world.peer(who).stream.is_busy, world.peer(who).stream.memory), (false, 0));
+}
+
+#[test]
+fn what_there_is_not_and_what_it_cannot_do_is_said_and_the_connection_stays() {
+    let mut world = World::new();
+    let who = world.join();
+    let asked =
+        [get("/"), request("PUT /chain", &[]), post("/chain", "x"), get("/tx"), request("BREW /pot", &[])];
+    world.say(who, asked.concat());
+    let got = replies(&world.got(who));
+    let statuses: Vec<&str> = got.iter().map(|reply| &reply.status[..3]).collect();
+    assert_eq!(statuses, ["404", "405", "405", "405", "404"]);
+    assert_eq!(got[0].body, r#"{"error":"Not found","code":"NOT_FOUND","details":{}}"#);
+    assert!(got[1].head.contains("\r\nAllow: GET, HEAD"), "{}", got[1].head);
+    assert!(got[3].head.contains("\r\nAllow: POST"), "{}", got[3].head);
+    assert!(!world.is_finished(who));
+}
+
+#[test]
+fn whoever_waits_to_be_asked_for_the_body_is_asked() {
+    let mut world = World::new();
+    let who = world.join();
+    let expects = ["Content-Length: 4", "Expect: 100-continue"];
+    world.send(who, request("POST /tx", &expects));
+    assert_eq!(world.got(who), "HTTP/1.1 100 Continue\r\n\r\n");
+    world.say(who, "good");
+    assert_eq!(codes(&world.got(who)), [200]);
+    assert!(!world.is_finished(who));
+    world.send(who, request("POST /nothing", &expects));
+    assert_eq!(codes(&world.got(who)), [404], "whoever need not send it is told so at once");
+    assert!(world.is_finished(who), "it may send it all the same");
+}
+
+#[test]
+fn whoever_is_over_its_rate_is_told_so() {
+    let mut world = World::new();
+    world.room.allowed = Some(2);
+    let who = world.join();
+    world.say(who, [get("/sync"), post("/tx", "good"), get("/sync"), post("/tx", "good")].concat());
+    assert_eq!(codes(&world.got(who)), [200, 200, 429, 429]);
+    let (question, brought) = (get("/sync").len(), post("/tx", "good").len());
+    assert_eq!(world.room.counted, [question, brought, question, brought]);
+}
+
+#[test]
+fn any_host_may_be_named_in_the_target() {
+    let mut world = World::new();
+    assert_eq!(codes(&world.ask(get("http://elsewhere:80/sync?x"))), [200]);
+    assert_eq!(codes(&world.ask(request("OPTIONS *", &[]))), [404]);
+}
