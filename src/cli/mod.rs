@@ -3,8 +3,7 @@
 mod ban_file;
 mod bar;
 mod calendar;
-#[doc(hidden)]
-pub mod chain_file;
+mod chain_file;
 mod check;
 mod connect;
 mod figures;
