@@ -63,6 +63,8 @@ pub enum Changed {
     Nothing,
     /// A longer chain is ours; so many blocks stayed.
     Replaced(usize),
+    /// These transactions stood in a block that was given up, and wait again.
+    Returned(Vec<Bytes>),
 }
 
 impl Store {
@@ -203,8 +205,8 @@ impl Store {
                     return (cost::STEP, Changed::Nothing);
                 };
                 self.adoption = Some(Adoption::Returning(cut));
-                self.leave(&text);
-                (cost::of_parsing(text.len()), Changed::Nothing)
+                let returned = self.leave(&text);
+                (cost::of_parsing(text.len()), Changed::Returned(returned))
             }
         }
     }
@@ -231,22 +233,25 @@ impl Store {
     }
 
     /// A block is not in the chain any more: what stands in no other block waits again.
-    fn leave(&mut self, text: &[u8]) {
-        let Ok(block) = serde_json::from_slice::<Block>(text) else { return }; // we wrote it ourselves
+    fn leave(&mut self, text: &[u8]) -> Vec<Bytes> {
+        let Ok(block) = serde_json::from_slice::<Block>(text) else { return Vec::new() }; // we wrote it ourselves
+        let mut returned = Vec::new();
         for transaction in &block.transactions {
             let hash = transaction.hash();
             let Some(count) = self.spent.get_mut(&hash) else { continue };
             *count -= 1;
             if *count == 0 {
                 self.spent.remove(&hash);
-                self.bring_back(hash, transaction);
+                returned.extend(self.bring_back(hash, transaction));
             }
         }
+        returned
     }
 
     /// It has been news before, and its file has it: in the block that was dropped.
-    fn bring_back(&mut self, hash: Hash, transaction: &Transaction) {
-        self.mempool.add(hash, Bytes::from(transaction.to_json()));
+    fn bring_back(&mut self, hash: Hash, transaction: &Transaction) -> Option<Bytes> {
+        let text = Bytes::from(transaction.to_json());
+        (self.mempool.add(hash, text.clone()) == Entry::New).then_some(text)
     }
 
     fn free(&mut self) -> Cost {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Bunkercoin;
 use super::candidate::Candidate;
 use super::chain::{MAX_BLOCKS, MAX_BYTES};
@@ -152,7 +154,7 @@ impl Bunkercoin {
     /// A longer chain is ours. Whoever tells one that began like the old one is worth nothing any more.
     pub(super) fn adopted(&mut self, out: &mut impl TextOutbox, fork: usize) {
         self.counts.adopted += 1;
-        let from = self.adopted_from.take();
+        let from = self.adopted_from;
         let chain = self.store.chain();
         if let Some(text) = chain.height().checked_sub(1).and_then(|last| chain.block(last)) {
             self.announce_block(out, from, text);
@@ -161,6 +163,15 @@ impl Bunkercoin {
             if let Some(candidate) = neighbour.candidate.as_mut().filter(|it| it.shared > fork) {
                 candidate.is_stale = true;
             }
+        }
+    }
+
+    /// Transactions of blocks that were given up wait again. Whoever told the longer chain may never have heard of them,
+    /// for when it asked what waits they were in our chain. All others have heard of them, or will from it.
+    pub(super) fn tell_returned(&self, out: &mut impl TextOutbox, transactions: &[Bytes]) {
+        let Some(peer) = self.adopted_from else { return };
+        for text in transactions {
+            out.answer(peer, &[b"{\"NewTransaction\":", text.as_ref(), b"}\n"].concat());
         }
     }
 

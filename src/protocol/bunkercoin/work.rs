@@ -50,6 +50,7 @@ impl Bunkercoin {
         match changed {
             Changed::Nothing => {}
             Changed::Replaced(fork) => self.adopted(out, fork),
+            Changed::Returned(transactions) => self.tell_returned(out, &transactions),
         }
         cost
     }
