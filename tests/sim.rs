@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use peer_relay::sim::{
-    Broken, Fault, Happened, Mesh, MeshOutcome, MeshSetup, Outcome, Profile, Role, Setup, Topology, Trace,
-    Wishes, World,
+    Broken, Chance, Citizen, Fault, Happened, Lie, Mesh, MeshOutcome, MeshSetup, Outcome, Profile, Role,
+    Setup, Topology, Town, TownOutcome, TownSetup, Trace, Wishes, World,
 };
 use peer_relay::time::Instant;
 
@@ -48,6 +48,11 @@ fn run_mesh(seed: u64) -> MeshOutcome {
     Mesh::new(MeshSetup::draw(seed), Trace::new()).run()
 }
 
+fn run_town(seed: u64) -> TownOutcome {
+    let _replay = Replay(seed);
+    Town::new(TownSetup::draw(seed), Trace::new()).run()
+}
+
 /// What came of a seed.
 trait Ended: Send + 'static {
     fn seed(&self) -> u64;
@@ -65,6 +70,16 @@ impl Ended for Outcome {
 }
 
 impl Ended for MeshOutcome {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn broken(&self) -> Option<&(Instant, Broken)> {
+        self.broken.as_ref()
+    }
+}
+
+impl Ended for TownOutcome {
     fn seed(&self) -> u64 {
         self.seed
     }
@@ -157,6 +172,21 @@ fn hundreds_of_meshes_carry_everything_once_and_leave_nothing_untried() {
 }
 
 #[test]
+fn hundreds_of_towns_agree_believe_no_liar_and_leave_nothing_untried() {
+    let outcomes = run_all(0..SEEDS, run_town);
+    let (mut people, mut lies, mut happened) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for outcome in &outcomes {
+        outcome.people.iter().for_each(|(&role, (_, moves))| *people.entry(role).or_insert(0) += moves);
+        outcome.lies.iter().for_each(|(&lie, count)| *lies.entry(lie).or_insert(0) += count);
+        outcome.happened.iter().for_each(|(&what, count)| *happened.entry(what).or_insert(0) += count);
+    }
+    assert_all_happened(&people, Citizen::ALL);
+    assert_all_happened(&lies, Lie::ALL);
+    assert_all_happened(&happened, Chance::ALL.iter().copied());
+    assert!(happened[&Chance::Told] > 50_000, "{happened:?}");
+}
+
+#[test]
 fn what_was_found_once_stays_mended() {
     let stories: BTreeSet<&str> = FOUND.iter().map(|(_, story)| *story).collect();
     assert_eq!(stories.len(), FOUND.len(), "each has its own story");
@@ -174,6 +204,9 @@ fn two_runs_of_a_seed_are_the_same_and_no_two_seeds_are() {
         let (first, second) = (run_mesh(seed), run_mesh(seed));
         assert_eq!((first.hash, first.lasted), (second.hash, second.lasted), "the mesh of seed {seed}");
         assert!(hashes.insert(first.hash), "the mesh of seed {seed} is another's twin");
+        let (first, second) = (run_town(seed), run_town(seed));
+        assert_eq!((first.hash, first.lasted), (second.hash, second.lasted), "the town of seed {seed}");
+        assert!(hashes.insert(first.hash), "the town of seed {seed} is another's twin");
     }
 }
 

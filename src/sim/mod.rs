@@ -52,7 +52,7 @@ pub use roles::Role;
 pub use setup::{Ending, LoadPart, Part, Penalties, Setup, Wishes};
 pub use stack::{SimStack, SimStream};
 pub use town::{Chance, Citizen, Lie, RealTown, Town, TownBuilder, TownOutcome};
-pub use town::{PersonPart, TownEnding, TownSetup};
+pub use town::{Estate, PersonPart, Plan, TownEnding, TownSetup};
 pub use trace::Trace;
 pub use ways::Manner;
 pub use world::World;

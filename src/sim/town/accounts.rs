@@ -34,9 +34,7 @@ impl<B: TownBuilder> Town<B> {
     fn is_owed(&self, who: usize, person: &Person, due: &Due) -> bool {
         let was_there = person.since.is_some_and(|since| due.at.since(since) > GREETED_WITHIN);
         let is_told = match due.what {
-            What::News(item) => {
-                person.part.role.dialect() != Dialect::Chain || person.talk.was_told(item)
-            }
+            What::News(item) => person.part.role.dialect() != Dialect::Chain || person.talk.was_told(item),
             What::Room(number) => {
                 let by = self.people[due.by].part.relay;
                 !person.part.role.is_of_room() || by != person.part.relay || person.heard.has(number)

@@ -16,6 +16,8 @@ pub struct Talk {
     pub answered: [u32; 2],
     /// How often we were asked for them.
     pub was_asked: [u32; 2],
+    /// Whether we told a chain.
+    pub has_told_chain: bool,
     /// What we were told, each thing once.
     told: BTreeSet<Item>,
     /// What we were the first to say, anywhere.
@@ -99,6 +101,11 @@ impl Talk {
     fn note_told(&mut self, item: Item) -> Result<(), Broken> {
         if self.said.contains(&item) {
             return Err(Promise::Echo.broken(format!("{item:?} came back to who said it")));
+        }
+        // whoever told the longer chain is told what is in it no more
+        if matches!(item, Item::Coin(_)) && self.has_told_chain {
+            self.told.insert(item);
+            return Ok(());
         }
         if !self.told.insert(item) {
             return Err(Promise::Once.broken(format!("{item:?} was told twice on one connection")));

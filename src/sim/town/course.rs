@@ -132,7 +132,8 @@ impl Course {
     /// A relay says something: may it?
     pub fn note_said(&mut self, now: Instant, relay: usize, conn: Conn) {
         if self.act == Act::Quiet && now > self.began + SETTLES {
-            let how = format!("relay {} sends something on {conn:?}, and nobody has said anything", relay + 1);
+            let how =
+                format!("relay {} sends something on {conn:?}, and nobody has said anything", relay + 1);
             self.break_off(Promise::Silence.broken(how));
         }
     }

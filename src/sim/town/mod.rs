@@ -16,6 +16,7 @@
 
 mod accounts;
 mod builder;
+mod canaries;
 mod carrying;
 mod chain;
 mod coin;
@@ -33,7 +34,7 @@ mod setup;
 mod warden;
 mod world;
 
-pub use builder::{RealTown, TownBuilder};
+pub use builder::{Estate, Plan, RealTown, TownBuilder};
 pub use lies::Lie;
 pub use outcome::{Chance, TownOutcome};
 pub use roles::Citizen;

@@ -80,6 +80,8 @@ chances! {
     Killed: "relays killed",
     /// A relay was started again with nothing.
     Restarted: "relays restarted empty",
+    /// The same, with all that was written down.
+    Inherited: "relays restarted with a file",
     /// All relays were found to have the same.
     Agreed: "agreements",
     /// All were told to end in the middle of everything.

@@ -69,6 +69,9 @@ impl<B: TownBuilder> Town<B> {
     /// Its connection is there. Both sides ask.
     pub(super) fn opened(&mut self, who: usize) {
         self.people[who].opened(self.now);
+        if matches!(self.people[who].part.role, Citizen::Watcher | Citizen::Inspector) {
+            self.people[who].moves += 1; // it asks, and that is all
+        }
         if self.people[who].part.role.dialect() == Dialect::Chain {
             self.ask(who);
         }
@@ -94,7 +97,8 @@ impl<B: TownBuilder> Town<B> {
         if lie.is_some_and(|(lie, _)| lie.verdict() != Verdict::Innocent) {
             self.happens(Chance::Caught);
         }
-        let after = Duration::from_millis(200 + self.rng.below(if role == Citizen::Liar { 5_000 } else { 1_000 }));
+        let after =
+            Duration::from_millis(200 + self.rng.below(if role == Citizen::Liar { 5_000 } else { 1_000 }));
         self.cue_join(who, after);
         Ok(())
     }
@@ -223,7 +227,9 @@ impl<B: TownBuilder> Town<B> {
     fn repeat(&mut self, who: usize) {
         let Some(item) = self.people[who].repeats else { return };
         let text = match item {
-            Item::Coin(coin) => format!("{{\"NewTransaction\":{}}}\n", self.mint.pool_text([coin].into_iter())),
+            Item::Coin(coin) => {
+                format!("{{\"NewTransaction\":{}}}\n", self.mint.pool_text([coin].into_iter()))
+            }
             Item::Block(block) => format!("{{\"NewBlock\":{}}}\n", self.mint.block_text(block)),
         };
         self.say(who, text);
@@ -310,6 +316,7 @@ impl<B: TownBuilder> Town<B> {
             Wish::TellChain => {
                 let (text, tip) = (self.mint.chain_text(node.tip), node.tip);
                 self.note(who, &format!("tells its chain up to {tip:?}"));
+                self.people[who].talk.has_told_chain = true;
                 self.say(who, format!("{{\"Chain\":[{text}]}}\n"));
             }
             Wish::TellPool => {

@@ -39,7 +39,9 @@ impl Ear {
         let mut messages = Vec::new();
         match self {
             Self::Frames(decoder) => {
-                while let Some(frame) = decoder.decode(&mut bytes).map_err(|error| wrong(error.to_string()))? {
+                while let Some(frame) =
+                    decoder.decode(&mut bytes).map_err(|error| wrong(error.to_string()))?
+                {
                     messages.push(frame.payload().to_vec());
                 }
             }

@@ -65,12 +65,7 @@ impl Warden {
 }
 
 impl Watch for Warden {
-    fn turn<P: Protocol>(
-        &mut self,
-        journal: &Journal,
-        relay: &Relay<P>,
-        _: &SimStack,
-    ) -> Result<(), Broken> {
+    fn turn<P: Protocol>(&mut self, journal: &Journal, relay: &Relay<P>, _: &SimStack) -> Result<(), Broken> {
         journal.deeds().iter().try_for_each(|deed| self.deed(deed))?;
         if let Some((address, ban)) = relay.bans().iter().find(|(at, _)| !self.suspects.contains(at)) {
             return Err(Promise::Cause.broken(format!("{address} is shut out for {}", ban.offence)));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::builder::{RealTown, TownBuilder};
+use super::builder::{Estate, Plan, RealTown, TownBuilder};
 use super::course::Course;
 use super::folk::{Folk, News};
 use super::lies::Lie;
@@ -41,6 +41,8 @@ pub struct Town<B: TownBuilder> {
     pub(super) folk_at: Option<Instant>,
     pub(super) people: Vec<Person>,
     pub(super) mint: Mint,
+    /// What outlives each relay.
+    estates: Vec<Estate>,
     /// What everybody is to be told.
     pub(super) dues: Vec<Due>,
     pub(super) agenda: Agenda<Event>,
@@ -92,6 +94,7 @@ impl<B: TownBuilder> Town<B> {
             folk_at: None,
             people: setup.people.iter().map(|part| Person::new(*part, &setup.limits)).collect(),
             mint: Mint::new(rng.next()),
+            estates: vec![Estate::default(); setup.relays()],
             dues: Vec::new(),
             agenda: Agenda::new(),
             ways: Ways::new(rng.next()),
@@ -228,6 +231,9 @@ impl<B: TownBuilder> Town<B> {
         let house = &mut self.houses[relay];
         house.turn_at = None;
         let journal = house.turn(self.now)?;
+        if let Some(alive) = house.alive_mut() {
+            self.builder.save(&mut alive.subject, &mut self.estates[relay]);
+        }
         self.trace.is_about(relay);
         journal.deeds().iter().for_each(|deed| self.trace.deed(self.now, deed));
         self.ship_from(relay);
@@ -268,10 +274,11 @@ impl<B: TownBuilder> Town<B> {
             return;
         }
         if self.course.has_gathered() {
-            self.happens(Chance::Restarted);
             self.trace.befell(self.now, &format!("relay {} started again", relay + 1));
+            self.inherit(relay);
         }
         let (now, setup, builder, seed) = (self.now, &self.setup, &self.builder, self.rng.next());
+        let estate = &self.estates[relay];
         self.houses[relay].start(now, |heir| {
             let mut stack = heir.restarted(Faults::new(seed, setup.faults.clone()));
             for dialect in [Dialect::Frames, Dialect::Lines, Dialect::Json, Dialect::Chain, Dialect::Http] {
@@ -280,11 +287,21 @@ impl<B: TownBuilder> Town<B> {
             stack.keep_journal();
             let dials = setup.kept_up(relay);
             let judge = Warden::new(setup.suspects(), setup.limits.retained_max_bytes);
-            Alive { subject: builder.build(stack, relay, &setup.limits, &dials, seed), judge }
+            let plan = Plan { relay, limits: &setup.limits, dials: &dials, estate, seed };
+            Alive { subject: builder.build(stack, &plan), judge }
         });
         if self.course.is_calm() {
             self.houses[relay].calm();
         }
+    }
+
+    /// A relay finds what the last one has written down, or nothing.
+    fn inherit(&mut self, relay: usize) {
+        if self.rng.below(2) == 0 {
+            self.estates[relay] = Estate::default();
+        }
+        let is_heir = !self.estates[relay].is_empty();
+        self.happens(if is_heir { Chance::Inherited } else { Chance::Restarted });
     }
 
     /// A relay is told to end, as a signal does it: that wakes it first.
