@@ -21,7 +21,9 @@ impl<B: TownBuilder> Town<B> {
         self.people.iter().enumerate().filter(|(_, person)| person.is_there()).find_map(|(who, person)| {
             let role = person.part.role;
             let is_of_chain = role.dialect() == Dialect::Chain;
+            let is_of_json = role.dialect() == Dialect::Json && role.stays();
             let lacks = person.talk.lacks().filter(|_| is_of_chain);
+            let lacks = lacks.or_else(|| person.counter.lacks().filter(|_| is_of_json));
             if let Some(Broken { promise, how }) = lacks {
                 return Some(promise.broken(format!("{role} {who}: {how}")));
             }
@@ -34,6 +36,9 @@ impl<B: TownBuilder> Town<B> {
     fn is_owed(&self, who: usize, person: &Person, due: &Due) -> bool {
         let was_there = person.since.is_some_and(|since| due.at.since(since) > GREETED_WITHIN);
         let is_told = match due.what {
+            What::News(Item::Word(word)) => {
+                person.part.role.dialect() != Dialect::Json || person.counter.was_told(word)
+            }
             What::News(item) => person.part.role.dialect() != Dialect::Chain || person.talk.was_told(item),
             What::Room(number) => {
                 let by = self.people[due.by].part.relay;
@@ -84,7 +89,7 @@ impl<B: TownBuilder> Town<B> {
         let is_lost = |due: &&Due| match due.what {
             What::News(Item::Coin(coin)) => !pool.contains(&coin) && !spent.contains(&coin),
             What::News(Item::Block(block)) => !chain.contains(&block),
-            What::Room(_) => false,
+            What::News(Item::Word(_)) | What::Room(_) => false,
         };
         self.dues.iter().find(is_lost).map_or(Ok(()), |due| disagree(format!("{:?} is nowhere", due.what)))
     }

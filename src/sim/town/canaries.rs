@@ -52,6 +52,12 @@ enum Canary {
     ForgetsToAsk,
     BansTheInnocent,
     SpeaksInTheSilence,
+    TellsJsonTwice,
+    TellsJsonToItsSender,
+    TellsJsonAgain,
+    CrossesReplies,
+    SwallowsReplies,
+    AnswersTwice,
 }
 
 /// All dialects, in a cage.
@@ -71,6 +77,7 @@ struct State {
     /// The chain that it would rather tell.
     chain: Vec<u8>,
     last_asker: Option<Token>,
+    last_asker_of_json: Option<Token>,
     chatter: Option<Token>,
 }
 
@@ -103,7 +110,8 @@ impl State {
         let transaction = of::<Transaction>(text, "{\"NewTransaction\":");
         let block = of::<Block>(text, "{\"NewBlock\":");
         let is_chain = text.starts_with("{\"Chain\":[") && text.ends_with("]}");
-        let passes = match self.canary {
+        let canary = self.canary;
+        let passes = match canary {
             Canary::ForwardsARepeat => !is_new && (transaction.is_some() || block.is_some()),
             Canary::ChecksNoSignature => transaction.is_some_and(|coin| !coin.is_signed()),
             Canary::ChecksNoMerkleRoot => {
@@ -136,8 +144,29 @@ fn is_plausible(block: &Block) -> bool {
         && block.transactions.iter().all(Transaction::is_signed)
 }
 
+impl<O: TextOutbox> Bars<'_, O> {
+    /// One of Clarke Coin's.
+    fn reply(&mut self, to: Token, text: &[u8]) {
+        let before = self.state.last_asker_of_json.replace(to);
+        let canary = self.state.canary;
+        match canary {
+            Canary::CrossesReplies if self.state.is_time(5) => self.out.answer(before.unwrap_or(to), text),
+            Canary::SwallowsReplies if self.state.is_time(8) => {}
+            Canary::AnswersTwice if self.state.is_time(8) => {
+                self.out.answer(to, text);
+                self.out.answer(to, text);
+            }
+            _ => self.out.answer(to, text),
+        }
+    }
+}
+
 impl<O: TextOutbox> TextOutbox for Bars<'_, O> {
     fn answer(&mut self, to: Token, text: &[u8]) {
+        let is_reply = text.starts_with(b"{\"response\":") || text.ends_with(b"\n\n");
+        if is_reply {
+            return self.reply(to, text);
+        }
         let is_question = text.starts_with(b"\"Get");
         let is_lost = match self.state.canary {
             Canary::ForgetsToAsk => is_question && self.state.is_time(6),
@@ -158,7 +187,8 @@ impl<O: TextOutbox> TextOutbox for Bars<'_, O> {
     ) {
         let is_chain = head.starts_with(b"{\"Chain\":[");
         let before = self.state.last_asker.replace(to).filter(|&before| before != to);
-        match self.state.canary {
+        let canary = self.state.canary;
+        match canary {
             Canary::TakesAChainWithABadBlock | Canary::AdoptsAShorterChain
                 if is_chain && !self.state.chain.is_empty() =>
             {
@@ -177,13 +207,21 @@ impl<O: TextOutbox> TextOutbox for Bars<'_, O> {
 
     fn announce(&mut self, from: Option<Token>, to: Dialect, text: &[u8]) {
         let is_of_chain = to == Dialect::Chain;
-        match self.state.canary {
+        let canary = self.state.canary;
+        match canary {
             Canary::ForwardsTwice if is_of_chain && self.state.is_time(10) => {
                 self.out.announce(from, to, text);
                 self.out.announce(from, to, text);
             }
             Canary::ForwardsNotAll if is_of_chain && self.state.is_time(15) => {}
             Canary::ForwardsToItsSender if is_of_chain && self.state.is_time(10) => {
+                self.out.announce(None, to, text);
+            }
+            Canary::TellsJsonTwice if !is_of_chain && self.state.is_time(6) => {
+                self.out.announce(from, to, text);
+                self.out.announce(from, to, text);
+            }
+            Canary::TellsJsonToItsSender if !is_of_chain && self.state.is_time(6) => {
                 self.out.announce(None, to, text);
             }
             Canary::ChecksNoDelay if text.starts_with(b"{\"NewBlock\":") => {}
@@ -252,6 +290,14 @@ impl Protocol for Bent {
         dialect: Dialect,
         bytes: &[u8],
     ) {
+        if dialect == Dialect::Json && self.state.canary == Canary::TellsJsonAgain {
+            for line in self.state.lines(from, bytes) {
+                let is_item = line.starts_with(b"{\"message_type\":\"submit") && line.len() > 150;
+                if is_item && !self.state.heard.insert(line.clone()) {
+                    out.announce(Some(from), Dialect::Json, &line);
+                }
+            }
+        }
         if dialect == Dialect::Chain {
             for line in self.state.lines(from, bytes) {
                 self.state.hear(out, from, &line);
@@ -302,6 +348,7 @@ impl TownBuilder for Canary {
             heard: BTreeSet::new(),
             chain: Vec::new(),
             last_asker: None,
+            last_asker_of_json: None,
             chatter: None,
         };
         let bent = Bent { networks: networks(plan), state };
@@ -344,6 +391,12 @@ canaries! {
     one_that_forgets_to_ask_is_caught: ForgetsToAsk breaks Joining;
     one_that_bans_the_innocent_is_caught: BansTheInnocent breaks Cause;
     one_that_speaks_in_the_silence_is_caught: SpeaksInTheSilence breaks Silence;
+    one_that_tells_json_twice_is_caught: TellsJsonTwice breaks Once;
+    one_that_tells_json_to_its_sender_is_caught: TellsJsonToItsSender breaks Echo;
+    one_that_tells_json_again_is_caught: TellsJsonAgain breaks Once | Echo;
+    one_that_crosses_replies_is_caught: CrossesReplies breaks Answers;
+    one_that_swallows_replies_is_caught: SwallowsReplies breaks Answers;
+    one_that_answers_twice_is_caught: AnswersTwice breaks Answers;
 }
 
 #[test]

@@ -211,7 +211,8 @@ mod tests {
         assert_eq!(told(&mut other, &mint, &news), Err(Promise::Echo));
         let half = format!("{{\"Chain\":[{}\n", mint.chain_text(Some(second)));
         assert_eq!(told(&mut other, &mint, &half), Err(Promise::Truth));
-        let lie = format!("{{\"NewTransaction\":{}}}\n", mint.unsaid_coin().json());
+        let unsaid = mint.unsaid_coin().json();
+        let lie = format!("{{\"NewTransaction\":{unsaid}}}\n");
         assert_eq!(told(&mut other, &mint, &lie), Err(Promise::Truth));
     }
 

@@ -264,7 +264,7 @@ impl<B: TownBuilder> Town<B> {
         for (who, person) in self.people.iter().enumerate() {
             let role = person.part.role;
             let is_expected = match role {
-                Citizen::Liar | Citizen::Inspector => false,
+                Citizen::Liar | Citizen::Asker | Citizen::Inspector => false,
                 Citizen::LateComer => self.course.has_gathered(),
                 _ => true,
             };

@@ -32,6 +32,8 @@ pub enum Item {
     Coin(u32),
     /// A block.
     Block(u32),
+    /// Something that was said at a JSON port.
+    Word(u32),
 }
 
 /// A block.
@@ -207,8 +209,9 @@ mod tests {
         let coin = mint.pay();
         let first = mint.mine(None, vec![]);
         let second = mint.mine(Some(first), vec![coin]);
-        assert_eq!(mint.read(&mint.block(second).text.clone()), Some(Item::Block(second)));
-        assert_eq!(mint.read(mint.unsaid_coin().json().as_bytes()), None);
+        assert_eq!(mint.read(&mint.block(second).text), Some(Item::Block(second)));
+        let unsaid = mint.unsaid_coin().json();
+        assert_eq!(mint.read(unsaid.as_bytes()), None);
         assert_eq!((mint.height(Some(second)), mint.chain(Some(second))), (2, vec![first, second]));
         let rival = mint.mine(Some(first), vec![]);
         assert!(mint.has(Some(second), first) && !mint.has(Some(second), rival) && !mint.has(None, first));

@@ -11,6 +11,7 @@
 //! | `folk`, `person`, `people` | whoever is no relay: connections, what each knows, what each does |
 //! | `coin`, `mint` | Bunkercoin's items, forged apart from the relay; which of them are right |
 //! | `chain`, `node`, `lies` | one conversation, what a full node believes, what liars say |
+//! | `clarke`, `customers` | one conversation at a JSON port, and what people do there |
 //! | `room` | frames and lines in the same loop |
 //! | `accounts` | whether everybody was told, and finds, what is promised |
 
@@ -19,8 +20,10 @@ mod builder;
 mod canaries;
 mod carrying;
 mod chain;
+mod clarke;
 mod coin;
 mod course;
+mod customers;
 mod folk;
 mod lies;
 mod mint;

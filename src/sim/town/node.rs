@@ -47,6 +47,7 @@ impl Node {
                 Wish::Nothing
             }
             &Line::New(Item::Block(block)) => self.hear_block(block, mint),
+            Line::New(Item::Word(_)) => Wish::Nothing,
         }
     }
 
@@ -55,6 +56,7 @@ impl Node {
         match item {
             Item::Coin(coin) => drop(self.coins.insert(coin)),
             Item::Block(block) => self.tip = Some(block),
+            Item::Word(_) => {}
         }
     }
 

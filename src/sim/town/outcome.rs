@@ -64,6 +64,10 @@ chances! {
     Told: "told",
     /// A relay was asked and answered.
     Answered: "answers",
+    /// Something was handed in, or said, at a JSON port.
+    Submitted: "handed in",
+    /// A question there was answered.
+    Replied: "replies",
     /// Something known was said again.
     SaidAgain: "said again",
     /// A liar was sent away.

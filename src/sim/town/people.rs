@@ -72,8 +72,10 @@ impl<B: TownBuilder> Town<B> {
         if matches!(self.people[who].part.role, Citizen::Watcher | Citizen::Inspector) {
             self.people[who].moves += 1; // it asks, and that is all
         }
-        if self.people[who].part.role.dialect() == Dialect::Chain {
-            self.ask(who);
+        match self.people[who].part.role.dialect() {
+            Dialect::Chain => self.ask(who),
+            Dialect::Json => self.come_in(who),
+            Dialect::Frames | Dialect::Lines | Dialect::Http => {}
         }
         self.cue_speak(who);
     }
@@ -81,7 +83,8 @@ impl<B: TownBuilder> Town<B> {
     pub(super) fn came(&mut self, who: usize, bytes: &[u8]) -> Result<(), Broken> {
         match self.people[who].part.role.dialect() {
             Dialect::Frames | Dialect::Lines => self.heard_room(who, bytes),
-            Dialect::Chain | Dialect::Json | Dialect::Http => self.heard_chain(who, bytes),
+            Dialect::Json => self.heard_json(who, bytes),
+            Dialect::Chain | Dialect::Http => self.heard_chain(who, bytes),
         }
     }
 
@@ -94,11 +97,13 @@ impl<B: TownBuilder> Town<B> {
             let how = format!("{role} {who}'s connection is {end:?}, and nothing befell anybody");
             return Err(Promise::Cause.broken(how));
         }
+        if role == Citizen::Asker && was_there {
+            self.was_answered(who, end)?;
+        }
         if lie.is_some_and(|(lie, _)| lie.verdict() != Verdict::Innocent) {
             self.happens(Chance::Caught);
         }
-        let after =
-            Duration::from_millis(200 + self.rng.below(if role == Citizen::Liar { 5_000 } else { 1_000 }));
+        let after = Duration::from_millis(200 + self.rng.below(if role.stays() { 1_000 } else { 5_000 }));
         self.cue_join(who, after);
         Ok(())
     }
@@ -117,26 +122,27 @@ impl<B: TownBuilder> Town<B> {
             Citizen::Parrot => self.repeat(who),
             Citizen::Liar => self.lie(who),
             Citizen::Framer | Citizen::Liner => self.speak_to_room(who),
+            _ => self.speak_json(who),
         }
     }
 
     /// What somebody says, by its beginning, or hears, goes to the trace.
-    fn note(&mut self, who: usize, what: &str) {
+    pub(super) fn note(&mut self, who: usize, what: &str) {
         let role = self.people[who].part.role;
         self.trace.befell(self.now, &format!("{role} {who} {what}"));
     }
 
-    fn say(&mut self, who: usize, what: String) {
+    pub(super) fn say(&mut self, who: usize, what: String) {
         self.folk.say(self.now, who, what);
     }
 
-    fn moved(&mut self, who: usize, what: Chance) {
+    pub(super) fn moved(&mut self, who: usize, what: Chance) {
         self.people[who].moves += 1;
         self.happens(what);
     }
 
     /// What everybody is to be told, where that is promised.
-    fn owe(&mut self, who: usize, what: What) {
+    pub(super) fn owe(&mut self, who: usize, what: What) {
         if self.course.is_orderly() {
             self.dues.push(Due { what, by: who, at: self.now });
         }
@@ -231,6 +237,7 @@ impl<B: TownBuilder> Town<B> {
                 format!("{{\"NewTransaction\":{}}}\n", self.mint.pool_text([coin].into_iter()))
             }
             Item::Block(block) => format!("{{\"NewBlock\":{}}}\n", self.mint.block_text(block)),
+            Item::Word(_) => return,
         };
         self.say(who, text);
         self.note(who, &format!("says {item:?} again"));

@@ -1,6 +1,9 @@
 //! Somebody in a town: its part, what its connection has come to, and what it knows. Does nothing by itself.
 
+use std::collections::VecDeque;
+
 use super::chain::Talk;
+use super::clarke::Counter;
 use super::lies::Lie;
 use super::mint::Item;
 use super::node::Node;
@@ -15,6 +18,7 @@ use crate::wire::decoder::DecoderLimits;
 pub struct Person {
     pub part: PersonPart,
     pub talk: Talk,
+    pub counter: Counter,
     pub node: Node,
     pub ear: Ear,
     pub heard: Heard,
@@ -25,6 +29,8 @@ pub struct Person {
     pub told_pool: Option<Vec<u32>>,
     /// What was told to it last, as it would be said again.
     pub repeats: Option<Item>,
+    /// What it is typing, a byte at a time.
+    pub typing: VecDeque<u8>,
     /// The lie it has told, and when.
     pub lie: Option<(Lie, Instant)>,
     pub has_left: bool,
@@ -61,6 +67,8 @@ impl Person {
             ear: Ear::new(part.role.dialect(), decoder, max_line),
             part,
             talk: Talk::default(),
+            counter: Counter::default(),
+            typing: VecDeque::new(),
             node: Node::default(),
             heard: Heard::default(),
             since: None,
@@ -86,6 +94,8 @@ impl Person {
     pub fn opened(&mut self, now: Instant) {
         self.since = Some(now);
         self.talk = Talk::default();
+        self.counter = Counter::default();
+        self.typing.clear();
         self.heard = Heard::default();
         self.ear = Ear::new(self.part.role.dialect(), self.limits, self.max_line);
         (self.told_chain, self.told_pool, self.lie, self.repeats) = (None, None, None, None);

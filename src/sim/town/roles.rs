@@ -21,6 +21,22 @@ pub enum Citizen {
     Liar,
     /// Looks at a relay when all is quiet.
     Inspector,
+    /// Asks one thing of the JSON port, and is gone.
+    Asker,
+    /// Asks there again and again, on one connection.
+    Regular,
+    /// Says words there.
+    Chatter,
+    /// Hands transactions and blocks in there, right ones and wrong ones.
+    Submitter,
+    /// Hands in again what it was told.
+    Gossip,
+    /// Says what is no message, and something that is.
+    Mumbler,
+    /// Asks a byte at a time.
+    Typist,
+    /// Has the relay dial somebody: nobody, itself, whoever says so.
+    Introducer,
     /// Speaks frames in the same loop.
     Framer,
     /// Speaks lines.
@@ -29,7 +45,7 @@ pub enum Citizen {
 
 impl Citizen {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 17] = [
         Self::Miner,
         Self::Payer,
         Self::Watcher,
@@ -37,6 +53,14 @@ impl Citizen {
         Self::LateComer,
         Self::Liar,
         Self::Inspector,
+        Self::Asker,
+        Self::Regular,
+        Self::Chatter,
+        Self::Submitter,
+        Self::Gossip,
+        Self::Mumbler,
+        Self::Typist,
+        Self::Introducer,
         Self::Framer,
         Self::Liner,
     ];
@@ -49,6 +73,14 @@ impl Citizen {
         (Self::Parrot, 0, 1),
         (Self::LateComer, 0, 2),
         (Self::Liar, 0, 3),
+        (Self::Asker, 0, 2),
+        (Self::Regular, 0, 2),
+        (Self::Chatter, 0, 1),
+        (Self::Submitter, 1, 1),
+        (Self::Gossip, 0, 1),
+        (Self::Mumbler, 0, 1),
+        (Self::Typist, 0, 1),
+        (Self::Introducer, 0, 1),
         (Self::Framer, 0, 2),
         (Self::Liner, 0, 2),
     ];
@@ -63,6 +95,14 @@ impl Citizen {
             Self::LateComer => "late comer",
             Self::Liar => "liar",
             Self::Inspector => "inspector",
+            Self::Asker => "asker",
+            Self::Regular => "regular",
+            Self::Chatter => "chatter",
+            Self::Submitter => "submitter",
+            Self::Gossip => "gossip",
+            Self::Mumbler => "mumbler",
+            Self::Typist => "typist",
+            Self::Introducer => "introducer",
             Self::Framer => "framer",
             Self::Liner => "liner",
         }
@@ -78,6 +118,14 @@ impl Citizen {
             | Self::LateComer
             | Self::Liar
             | Self::Inspector => Dialect::Chain,
+            Self::Asker
+            | Self::Regular
+            | Self::Chatter
+            | Self::Submitter
+            | Self::Gossip
+            | Self::Mumbler
+            | Self::Typist
+            | Self::Introducer => Dialect::Json,
             Self::Framer => Dialect::Frames,
             Self::Liner => Dialect::Lines,
         }
@@ -100,7 +148,7 @@ impl Citizen {
 
     /// Whether it is there all the time, or as soon as it has come.
     pub const fn stays(self) -> bool {
-        !matches!(self, Self::Liar)
+        !matches!(self, Self::Liar | Self::Asker)
     }
 
     /// Whether it comes at the beginning.

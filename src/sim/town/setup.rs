@@ -161,7 +161,23 @@ fn dials(rng: &mut Rng, relays: usize) -> Vec<Vec<(usize, Dialect)>> {
             dials[0].push((relays - 1, dialect));
         }
     }
+    know_repeats(&mut dials);
     dials
+}
+
+/// Where words may come back to a relay by another way, each relay must dial somebody: only who does remembers them.
+fn know_repeats(dials: &mut [Vec<(usize, Dialect)>]) {
+    let links = dials.iter().flatten().filter(|(_, dialect)| *dialect == Dialect::Json).count();
+    if links < dials.len() {
+        return;
+    }
+    for relay in 0..dials.len() {
+        let is_json = |&(_, dialect): &(usize, Dialect)| dialect == Dialect::Json;
+        let by = (0..dials.len()).find(|&by| dials[by].contains(&(relay, Dialect::Json)));
+        if let Some(by) = by.filter(|_| !dials[relay].iter().any(is_json)) {
+            dials[relay].push((by, Dialect::Json));
+        }
+    }
 }
 
 fn ways(rng: &mut Rng, dials: &[Vec<(usize, Dialect)>]) -> Vec<((usize, usize), Profile)> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::builder::{Estate, Plan, RealTown, TownBuilder};
+use super::clarke::Gossip;
 use super::course::Course;
 use super::folk::{Folk, News};
 use super::lies::Lie;
@@ -41,6 +42,7 @@ pub struct Town<B: TownBuilder> {
     pub(super) folk_at: Option<Instant>,
     pub(super) people: Vec<Person>,
     pub(super) mint: Mint,
+    pub(super) gossip: Gossip,
     /// What outlives each relay.
     estates: Vec<Estate>,
     /// What everybody is to be told.
@@ -65,6 +67,8 @@ pub(super) enum Event {
     /// Somebody connects, unless connected; says something. Unless there was another cue since.
     Join(usize, u32),
     Speak(usize, u32),
+    /// Somebody types the next byte.
+    Type(usize),
     /// One of the blocks that are made one by one.
     Mine,
     /// One of the setup's.
@@ -94,6 +98,7 @@ impl<B: TownBuilder> Town<B> {
             folk_at: None,
             people: setup.people.iter().map(|part| Person::new(*part, &setup.limits)).collect(),
             mint: Mint::new(rng.next()),
+            gossip: Gossip::default(),
             estates: vec![Estate::default(); setup.relays()],
             dues: Vec::new(),
             agenda: Agenda::new(),
@@ -200,6 +205,7 @@ impl<B: TownBuilder> Town<B> {
             Event::Join(who, cue) if self.people[who].join_cue == cue => self.join(who),
             Event::Speak(who, cue) if self.people[who].speak_cue == cue => self.speak(who),
             Event::Join(..) | Event::Speak(..) => {}
+            Event::Type(who) => self.type_on(who),
             Event::Mine => self.mine_in_turn(),
             Event::Trouble(nth) => self.trouble(nth),
             Event::Heal(between) => self.heal(between),
