@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use peer_relay::sim::{
-    Broken, Chance, Citizen, Fault, Happened, Lie, Mesh, MeshOutcome, MeshSetup, Outcome, Profile, Role,
-    Setup, Topology, Town, TownOutcome, TownSetup, Trace, Wishes, World,
+    Broken, Cargo, Chance, Citizen, Fault, Happened, Lie, Mesh, MeshOutcome, MeshSetup, Outcome, Profile,
+    Role, Setup, Topology, Town, TownOutcome, TownSetup, Trace, Wishes, World,
 };
 use peer_relay::time::Instant;
 
@@ -262,4 +262,40 @@ fn a_delivery_takes_as_long_as_its_ways() {
         let span = Duration::from_millis(least)..Duration::from_millis(most);
         assert!(span.contains(&median), "{profile}: {median:?}");
     }
+}
+
+/// As the README tells it: a node behind a short-wave link, and what it waits for.
+const RADIO: [&str; 4] =
+    ["| over `hf-radio` at | bytes | 300 bit/s | 1,200 bit/s |", "|---|---:|---:|---:|", "", ""];
+
+/// Minutes and seconds.
+fn shown(span: Duration) -> String {
+    format!("{} min {} s", span.as_secs() / 60, span.as_secs() % 60)
+}
+
+fn radio_table() -> Vec<String> {
+    let mut table: Vec<String> = RADIO[..2].iter().map(ToString::to_string).collect();
+    let cargos = [
+        ("a block of 10 KB, 59 transactions", Cargo::largest_block()),
+        ("a chain of 100 blocks, no transactions", Cargo::empty_blocks(100)),
+    ];
+    for (what, cargo) in cargos {
+        let [slow, fast] = [300, 1200].map(|rate| cargo.air_time(rate));
+        for (how, len, times) in [
+            ("as JSON", cargo.json_len(), [slow.json, fast.json]),
+            ("the same in binary", cargo.binary_len(), [slow.binary, fast.binary]),
+        ] {
+            let [slow, fast] = times.map(shown);
+            table.push(format!("| {what}, {how} | {len} | {slow} | {fast} |"));
+        }
+    }
+    table
+}
+
+/// `cargo test --test sim radio -- --nocapture` shows it.
+#[test]
+fn a_node_behind_a_radio_link_waits_as_long_as_the_readme_says() {
+    let table = radio_table();
+    println!("{}", table.join("\n"));
+    assert_eq!(table, RADIO);
 }

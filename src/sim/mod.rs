@@ -12,6 +12,7 @@
 //! | `house`, `ways` | one of several relays' hosts, and connections between them |
 //! | `mesh` | worlds of several relays that dial each other |
 //! | `town` | worlds of several relays among nodes of networks that speak JSON |
+//! | `radio` | one node behind a short-wave link, and how long what takes there |
 //! | `judge` | what should have come of it, worked out anew, and whether it has |
 //! | `figures`, `outcome`, `trace` | what is told of it |
 
@@ -29,6 +30,7 @@ mod mesh;
 mod outcome;
 mod packet;
 mod profile;
+mod radio;
 mod roles;
 mod setup;
 mod stack;
@@ -48,6 +50,7 @@ pub use mesh::{DialPart, LeafPart, MeshEnding, MeshSetup, RelayPart, Trouble};
 pub use outcome::Outcome;
 pub use packet::{Conn, Packet, What};
 pub use profile::{Profile, UnknownProfile};
+pub use radio::{AirTime, Cargo};
 pub use roles::Role;
 pub use setup::{Ending, LoadPart, Part, Penalties, Setup, Wishes};
 pub use stack::{SimStack, SimStream};

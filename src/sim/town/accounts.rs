@@ -21,9 +21,11 @@ impl<B: TownBuilder> Town<B> {
         self.people.iter().enumerate().filter(|(_, person)| person.is_there()).find_map(|(who, person)| {
             let role = person.part.role;
             let is_of_chain = role.dialect() == Dialect::Chain;
+            let is_of_http = role.dialect() == Dialect::Http && role.stays();
             let is_of_json = role.dialect() == Dialect::Json && role.stays();
             let lacks = person.talk.lacks().filter(|_| is_of_chain);
             let lacks = lacks.or_else(|| person.counter.lacks().filter(|_| is_of_json));
+            let lacks = lacks.or_else(|| person.web.lacks().filter(|_| is_of_http));
             if let Some(Broken { promise, how }) = lacks {
                 return Some(promise.broken(format!("{role} {who}: {how}")));
             }
@@ -39,7 +41,11 @@ impl<B: TownBuilder> Town<B> {
             What::News(Item::Word(word)) => {
                 person.part.role.dialect() != Dialect::Json || person.counter.was_told(word)
             }
-            What::News(item) => person.part.role.dialect() != Dialect::Chain || person.talk.was_told(item),
+            What::News(item) => match person.part.role {
+                // of a block that came with its chain the event is another one
+                Citizen::Reader => matches!(item, Item::Block(_)) || person.web.was_told(item),
+                role => role.dialect() != Dialect::Chain || person.talk.was_told(item),
+            },
             What::Room(number) => {
                 let by = self.people[due.by].part.relay;
                 !person.part.role.is_of_room() || by != person.part.relay || person.heard.has(number)

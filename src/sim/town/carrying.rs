@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::builder::TownBuilder;
 use super::outcome::Chance;
 use super::world::{Event, Town};
+use crate::protocol::Dialect;
 use crate::sim::house::House;
 use crate::sim::mesh::Trouble;
 use crate::sim::packet::{Conn, Packet, What};
@@ -53,8 +54,9 @@ impl<B: TownBuilder> Town<B> {
 
     fn ship(&mut self, host: usize, packet: Packet) {
         let (conn, is_opening) = (packet.conn, matches!(packet.what, What::Open { .. }));
-        if packet.carries() > 0 && host != LEAVES_HOST {
-            self.course.note_said(self.now, host, conn);
+        let is_said = packet.carries() > 0 && host != LEAVES_HOST;
+        if is_said && self.course.is_silent(self.now) && !self.is_of_web(conn) {
+            self.course.break_silence(host, conn);
         }
         let Some(departed) = self.ways.depart(self.now, host, packet, &self.setup) else { return };
         if is_opening {
@@ -64,6 +66,14 @@ impl<B: TownBuilder> Town<B> {
             }
         }
         self.agenda.plan(departed.at, Event::Arrival(departed.arrival));
+    }
+
+    /// Whoever reads events is told now and then that there are none.
+    fn is_of_web(&self, conn: Conn) -> bool {
+        let mut people = self.people.iter().enumerate();
+        people.any(|(who, person)| {
+            person.part.role.dialect() == Dialect::Http && self.folk.conn(who) == Some(conn)
+        })
     }
 
     // what befalls them

@@ -129,13 +129,15 @@ impl Course {
         self.broken.clone()
     }
 
-    /// A relay says something: may it?
-    pub fn note_said(&mut self, now: Instant, relay: usize, conn: Conn) {
-        if self.act == Act::Quiet && now > self.began + SETTLES {
-            let how =
-                format!("relay {} sends something on {conn:?}, and nobody has said anything", relay + 1);
-            self.break_off(Promise::Silence.broken(how));
-        }
+    /// Whether nobody may say anything.
+    pub fn is_silent(&self, now: Instant) -> bool {
+        self.act == Act::Quiet && now > self.began + SETTLES
+    }
+
+    /// A relay says something all the same.
+    pub fn break_silence(&mut self, relay: usize, conn: Conn) {
+        let how = format!("relay {} sends something on {conn:?}, and nobody has said anything", relay + 1);
+        self.break_off(Promise::Silence.broken(how));
     }
 }
 
@@ -264,7 +266,7 @@ impl<B: TownBuilder> Town<B> {
         for (who, person) in self.people.iter().enumerate() {
             let role = person.part.role;
             let is_expected = match role {
-                Citizen::Liar | Citizen::Asker | Citizen::Inspector => false,
+                Citizen::Liar | Citizen::Asker | Citizen::Smuggler | Citizen::Inspector => false,
                 Citizen::LateComer => self.course.has_gathered(),
                 _ => true,
             };

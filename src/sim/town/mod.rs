@@ -12,6 +12,7 @@
 //! | `coin`, `mint` | Bunkercoin's items, forged apart from the relay; which of them are right |
 //! | `chain`, `node`, `lies` | one conversation, what a full node believes, what liars say |
 //! | `clarke`, `customers` | one conversation at a JSON port, and what people do there |
+//! | `web`, `visitors` | one conversation at an HTTP port, and what people do there |
 //! | `room` | frames and lines in the same loop |
 //! | `accounts` | whether everybody was told, and finds, what is promised |
 
@@ -21,7 +22,7 @@ mod canaries;
 mod carrying;
 mod chain;
 mod clarke;
-mod coin;
+pub(super) mod coin;
 mod course;
 mod customers;
 mod folk;
@@ -34,7 +35,9 @@ mod person;
 mod roles;
 mod room;
 mod setup;
+mod visitors;
 mod warden;
+mod web;
 mod world;
 
 pub use builder::{Estate, Plan, RealTown, TownBuilder};

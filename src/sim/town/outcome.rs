@@ -68,6 +68,8 @@ chances! {
     Submitted: "handed in",
     /// A question there was answered.
     Replied: "replies",
+    /// A request was answered over HTTP.
+    Served: "responses",
     /// Something known was said again.
     SaidAgain: "said again",
     /// A liar was sent away.

@@ -75,7 +75,8 @@ impl<B: TownBuilder> Town<B> {
         match self.people[who].part.role.dialect() {
             Dialect::Chain => self.ask(who),
             Dialect::Json => self.come_in(who),
-            Dialect::Frames | Dialect::Lines | Dialect::Http => {}
+            Dialect::Http => self.visit(who),
+            Dialect::Frames | Dialect::Lines => {}
         }
         self.cue_speak(who);
     }
@@ -84,7 +85,8 @@ impl<B: TownBuilder> Town<B> {
         match self.people[who].part.role.dialect() {
             Dialect::Frames | Dialect::Lines => self.heard_room(who, bytes),
             Dialect::Json => self.heard_json(who, bytes),
-            Dialect::Chain | Dialect::Http => self.heard_chain(who, bytes),
+            Dialect::Chain => self.heard_chain(who, bytes),
+            Dialect::Http => self.heard_http(who, bytes),
         }
     }
 
@@ -93,9 +95,14 @@ impl<B: TownBuilder> Town<B> {
         let person = &mut self.people[who];
         let (was_there, lie) = (person.since.take().is_some(), person.lie.take());
         let role = person.part.role;
-        if was_there && role.stays() && self.course.forbids_losses() {
+        let is_idle = role.may_be_idle() && person.web.lacks().is_none();
+        if was_there && role.stays() && !is_idle && self.course.forbids_losses() {
             let how = format!("{role} {who}'s connection is {end:?}, and nothing befell anybody");
             return Err(Promise::Cause.broken(how));
+        }
+        let lacks = person.web.lacks().filter(|_| role == Citizen::Smuggler && was_there);
+        if let Some(lacks) = lacks.filter(|_| self.course.forbids_losses()) {
+            return Err(lacks);
         }
         if role == Citizen::Asker && was_there {
             self.was_answered(who, end)?;
@@ -122,6 +129,7 @@ impl<B: TownBuilder> Town<B> {
             Citizen::Parrot => self.repeat(who),
             Citizen::Liar => self.lie(who),
             Citizen::Framer | Citizen::Liner => self.speak_to_room(who),
+            Citizen::Browser | Citizen::Poster | Citizen::Reader | Citizen::Smuggler => self.speak_http(who),
             _ => self.speak_json(who),
         }
     }

@@ -9,6 +9,7 @@ use super::mint::Item;
 use super::node::Node;
 use super::room::{Ear, Heard};
 use super::setup::PersonPart;
+use super::web::Web;
 use crate::relay::Limits;
 use crate::time::Instant;
 use crate::wire::decoder::DecoderLimits;
@@ -19,6 +20,7 @@ pub struct Person {
     pub part: PersonPart,
     pub talk: Talk,
     pub counter: Counter,
+    pub web: Web,
     pub node: Node,
     pub ear: Ear,
     pub heard: Heard,
@@ -68,6 +70,7 @@ impl Person {
             part,
             talk: Talk::default(),
             counter: Counter::default(),
+            web: Web::default(),
             typing: VecDeque::new(),
             node: Node::default(),
             heard: Heard::default(),
@@ -95,6 +98,7 @@ impl Person {
         self.since = Some(now);
         self.talk = Talk::default();
         self.counter = Counter::default();
+        self.web = Web::default();
         self.typing.clear();
         self.heard = Heard::default();
         self.ear = Ear::new(self.part.role.dialect(), self.limits, self.max_line);

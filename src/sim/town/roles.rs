@@ -37,6 +37,14 @@ pub enum Citizen {
     Typist,
     /// Has the relay dial somebody: nobody, itself, whoever says so.
     Introducer,
+    /// Looks at the HTTP port.
+    Browser,
+    /// Posts transactions there, right ones and wrong ones.
+    Poster,
+    /// Reads events there.
+    Reader,
+    /// Says there what can be read in two ways.
+    Smuggler,
     /// Speaks frames in the same loop.
     Framer,
     /// Speaks lines.
@@ -45,7 +53,7 @@ pub enum Citizen {
 
 impl Citizen {
     /// Every one.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::Miner,
         Self::Payer,
         Self::Watcher,
@@ -61,6 +69,10 @@ impl Citizen {
         Self::Mumbler,
         Self::Typist,
         Self::Introducer,
+        Self::Browser,
+        Self::Poster,
+        Self::Reader,
+        Self::Smuggler,
         Self::Framer,
         Self::Liner,
     ];
@@ -81,6 +93,10 @@ impl Citizen {
         (Self::Mumbler, 0, 1),
         (Self::Typist, 0, 1),
         (Self::Introducer, 0, 1),
+        (Self::Browser, 0, 1),
+        (Self::Poster, 0, 1),
+        (Self::Reader, 0, 1),
+        (Self::Smuggler, 0, 1),
         (Self::Framer, 0, 2),
         (Self::Liner, 0, 2),
     ];
@@ -103,6 +119,10 @@ impl Citizen {
             Self::Mumbler => "mumbler",
             Self::Typist => "typist",
             Self::Introducer => "introducer",
+            Self::Browser => "browser",
+            Self::Poster => "poster",
+            Self::Reader => "reader",
+            Self::Smuggler => "smuggler",
             Self::Framer => "framer",
             Self::Liner => "liner",
         }
@@ -126,6 +146,7 @@ impl Citizen {
             | Self::Mumbler
             | Self::Typist
             | Self::Introducer => Dialect::Json,
+            Self::Browser | Self::Poster | Self::Reader | Self::Smuggler => Dialect::Http,
             Self::Framer => Dialect::Frames,
             Self::Liner => Dialect::Lines,
         }
@@ -146,9 +167,14 @@ impl Citizen {
         matches!(self, Self::Framer | Self::Liner)
     }
 
+    /// Whether the relay may end its connection when nothing is asked for long.
+    pub const fn may_be_idle(self) -> bool {
+        matches!(self, Self::Browser | Self::Poster)
+    }
+
     /// Whether it is there all the time, or as soon as it has come.
     pub const fn stays(self) -> bool {
-        !matches!(self, Self::Liar | Self::Asker)
+        !matches!(self, Self::Liar | Self::Asker | Self::Smuggler)
     }
 
     /// Whether it comes at the beginning.
