@@ -82,11 +82,6 @@ impl Folk {
         person.stream.as_ref().filter(|_| person.is_open).map(SimStream::conn)
     }
 
-    /// Bytes that somebody has said and that are not on their way yet.
-    pub fn unsaid(&self, who: usize) -> usize {
-        self.people[who].outbox.iter().map(Bytes::len).sum()
-    }
-
     /// Somebody connects, unless connected. An attempt that came to nothing is left.
     pub fn join(&mut self, now: Instant, who: usize, to: SocketAddr, from: IpAddr) {
         if self.conn(who).is_some() {

@@ -102,9 +102,4 @@ impl Heard {
     pub fn has(&self, number: u32) -> bool {
         self.0.contains(&number)
     }
-
-    /// How many.
-    pub fn count(&self) -> u64 {
-        self.0.len() as u64
-    }
 }

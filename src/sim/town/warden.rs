@@ -38,11 +38,6 @@ impl Warden {
         self.dialed.iter().any(|(conn, &at)| at == to && self.here.contains(conn))
     }
 
-    /// Whether the relay makes a connection.
-    pub fn is_dialing(&self) -> bool {
-        self.dialed.keys().any(|conn| !self.here.contains(conn))
-    }
-
     /// How many times somebody was shut out.
     pub fn bans(&self) -> u64 {
         self.bans
