@@ -230,6 +230,11 @@ impl Dial {
         matches!(state, State::Dialing { .. })
     }
 
+    /// Where it may be, of several addresses the last.
+    pub fn last_address(&self) -> Option<SocketAddr> {
+        self.addresses.last().copied()
+    }
+
     /// Whether it is not to be dialled any more.
     pub fn is_stopped(&self) -> bool {
         self.state == State::Stopped

@@ -147,7 +147,11 @@ impl Room {
     }
 
     fn drop_dial(&mut self, id: DialId, parting: Parting) {
-        self.deadlines.cancel(Sleeper::Dial(id), &mut self.dials.get_mut(id).wake);
+        let dial = self.dials.get_mut(id);
+        self.deadlines.cancel(Sleeper::Dial(id), &mut dial.wake);
+        if let (Parting::Untold, Some(at)) = (parting, dial.last_address()) {
+            self.events.push(self.now, Kind::Dial, || Event::LetGo { dial: id, at });
+        }
         self.dials.remove(id, parting);
     }
 

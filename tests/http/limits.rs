@@ -124,9 +124,14 @@ fn the_time_of_a_request_begins_with_its_first_byte_and_not_with_the_connection_
         world.send(who, &asked[10..]);
         assert_eq!(codes(&world.got(who)), [200]);
     }
-    world.send(who, [get("/sync"), get("/sync")[..10].into()].concat());
-    world.pass(REQUEST_TIME);
-    assert_eq!(codes(&world.got(who)), [200, 408]);
+    let asked = get("/sync");
+    world.send(who, &asked[..10]);
+    world.pass(REQUEST_TIME - TICK);
+    world.send(who, [&asked[10..], &asked[..10]].concat());
+    world.pass(REQUEST_TIME - TICK);
+    assert_eq!(codes(&world.got(who)), [200], "the next one has begun when it has");
+    world.pass(TICK);
+    assert_eq!(codes(&world.got(who)), [408]);
 }
 
 #[test]
@@ -178,6 +183,20 @@ fn while_it_waits_for_us_no_time_passes_for_it() {
     assert!(!world.is_finished(who), "it could not know that it was not read");
     world.pass(TICK);
     assert_eq!(codes(&world.got(who)), [408]);
+}
+
+#[test]
+fn a_connection_rests_from_its_last_reply() {
+    let mut world = World::new();
+    let who = world.join();
+    world.send(who, post("/tx", "good"));
+    world.pass(2 * IDLE_TIME);
+    world.store.decide();
+    world.turn();
+    world.pass(IDLE_TIME - TICK);
+    assert_eq!((codes(&world.got(who)), world.is_finished(who)), (vec![200], false));
+    world.pass(TICK);
+    assert!(world.is_finished(who));
 }
 
 #[test]

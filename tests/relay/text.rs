@@ -10,7 +10,7 @@ use peer_relay::protocol::{
     Breach, DialId, Dialect, Flood, Newcomer, Offence, Origin, Outbox, Penalty, Protocol, Stream, TextOutbox,
     Token,
 };
-use peer_relay::relay::{Law, Limits, Reason};
+use peer_relay::relay::{Event, Law, Limits, Reason};
 use peer_relay::time::Instant;
 use peer_relay::wire::Frame;
 use peer_relay::wire::turn_log::Chunk;
@@ -292,6 +292,7 @@ fn somebody_a_peer_has_told_of_is_dialled_and_forgotten_when_it_stays_away() {
     }
     assert!((4..=6).contains(&failures), "{failures}: after 1, 2, 4, 8, 16 s");
     assert_eq!(told(&mut room)[1..], ["forgotten DialId(0)"]);
+    assert!(room.told().contains(&Event::LetGo { dial: DialId(0), at: there() }));
     assert_eq!(room.relay.unresolved().count(), 0);
 }
 

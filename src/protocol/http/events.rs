@@ -8,8 +8,9 @@ use super::store::News;
 use crate::protocol::{Dialect, TextOutbox};
 use crate::time::Instant;
 
-/// A comment: a line that begins with a colon, and nobody's event.
-const COMMENT: &[u8] = b":\n\n";
+/// A comment: a line that begins with a colon, and nobody's event. Said first of all too: some clients and proxies show
+/// nothing of a reply before its body begins.
+pub(super) const COMMENT: &str = ":\n\n";
 
 /// Everybody who reads `/events`.
 #[derive(Debug, Default)]
@@ -45,7 +46,7 @@ impl Readers {
     /// Says a word, when it is due.
     pub fn expired(&mut self, now: Instant, out: &mut impl TextOutbox) {
         if self.due.is_some_and(|due| due <= now) {
-            out.announce(None, Dialect::Http, COMMENT);
+            out.announce(None, Dialect::Http, COMMENT.as_bytes());
             self.due = Some(now + KEEPALIVE_TIME);
         }
     }

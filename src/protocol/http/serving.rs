@@ -1,7 +1,7 @@
 //! What a request is answered. Knows the store and what each path is for.
 
 use super::connection::{Checking, Connection, Phase};
-use super::events::reach;
+use super::events::{COMMENT, reach};
 use super::fault::Fault;
 use super::head::{After, Head};
 use super::limits::MAX_STORED_REPLIES;
@@ -88,23 +88,27 @@ impl Connection {
         self.go_on(out, peer, head.after);
     }
 
-    /// Out of the store, without a copy.
+    /// Out of the store, without a copy but of the last piece, which closes a text and is the reply's end.
     fn say_stored(&mut self, out: &mut impl TextOutbox, peer: Token, head: Head, chunks: &[Chunk]) {
         let len = chunks.iter().map(|chunk| chunk.len()).sum();
-        let is_whole = head.method != Method::Head;
-        self.stored_replies += u32::from(is_whole);
+        self.stored_replies += u32::from(head.method != Method::Head);
         let after = if self.stored_replies == MAX_STORED_REPLIES { After::Ends } else { head.after };
         let front = reply::head(Kind::Json, len, after);
-        let shown = chunks.iter().filter(|_| is_whole);
-        out.answer_stored(peer, front.as_bytes(), shown, b"");
+        match chunks.split_last() {
+            Some((last, others)) if head.method != Method::Head => {
+                out.answer_stored(peer, front.as_bytes(), others.iter(), last);
+            }
+            Some(_) | None => out.answer(peer, front.as_bytes()),
+        }
         self.go_on(out, peer, after);
     }
 
     fn begin_events(&mut self, out: &mut impl TextOutbox, peer: Token, method: Method) {
-        out.answer(peer, reply::events().as_bytes());
         if method == Method::Head {
+            out.answer(peer, reply::events().as_bytes());
             return self.finish(out, peer);
         }
+        out.answer(peer, (reply::events() + COMMENT).as_bytes());
         out.listen(peer);
         self.phase = Phase::Listening;
     }
