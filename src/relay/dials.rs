@@ -261,6 +261,13 @@ impl Dial {
         }
     }
 
+    /// It waits no longer.
+    pub fn hurry(&mut self, now: Instant) {
+        if let State::Waiting { until } = &mut self.state {
+            *until = (*until).min(now);
+        }
+    }
+
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Waiting { until } | State::Dialing { until, .. } => Some(until),

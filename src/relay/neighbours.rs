@@ -155,7 +155,7 @@ impl Room {
         self.dials.remove(id, parting);
     }
 
-    fn schedule_dial(&mut self, id: DialId) {
+    pub(super) fn schedule_dial(&mut self, id: DialId) {
         let dial = self.dials.get_mut(id);
         if let Some(when) = dial.deadline() {
             self.deadlines.by(Sleeper::Dial(id), &mut dial.wake, when);

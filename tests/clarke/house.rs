@@ -32,6 +32,8 @@ pub struct Out {
     /// Whom it keeps up; what has been let go again is `None`.
     pub dials: Vec<Option<SocketAddr>>,
     pub most_dials: usize,
+    /// Whom there was something to say to.
+    pub hurried: Vec<DialId>,
     pub counted: usize,
     pub is_over_rate: bool,
 }
@@ -99,6 +101,10 @@ impl TextOutbox for Out {
         }
         self.dials.push(Some(to));
         Some(DialId(u16::try_from(self.dials.len() - 1).unwrap()))
+    }
+
+    fn hurry(&mut self, dial: DialId) {
+        self.hurried.push(dial);
     }
 
     fn forget(&mut self, dial: DialId) {
