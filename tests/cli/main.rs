@@ -4,6 +4,7 @@
 mod bans;
 mod chain;
 mod inspect;
+mod json;
 mod lines;
 mod listening;
 mod live;
