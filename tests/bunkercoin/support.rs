@@ -96,6 +96,10 @@ impl TextOutbox for Desk {
         unreachable!("nobody is dialled")
     }
 
+    fn hurry(&mut self, _: DialId) {
+        unreachable!("nobody is dialled")
+    }
+
     fn forget(&mut self, _: DialId) {
         unreachable!("nobody is dialled")
     }
