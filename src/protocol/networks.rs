@@ -7,7 +7,9 @@
 use super::bunkercoin::Bunkercoin;
 use super::clarke::{self, Clarke};
 use super::http::Http;
-use super::{Breach, DialId, Dialect, Flood, Newcomer, Offence, Outbox, Penalty, Protocol, TextOutbox, Token};
+use super::{
+    Breach, DialId, Dialect, Flood, Newcomer, Offence, Outbox, Penalty, Protocol, TextOutbox, Token,
+};
 use crate::time::Instant;
 use crate::wire::Frame;
 
