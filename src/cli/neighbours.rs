@@ -83,6 +83,11 @@ impl Neighbours {
         }
     }
 
+    /// Whether the operator has named it; else a peer has told of it.
+    pub fn is_named(&self, id: DialId) -> bool {
+        usize::from(id.0) < self.all.len()
+    }
+
     /// As it was given; one that a peer has told of is its address.
     pub fn name(&self, id: DialId, at: SocketAddr) -> String {
         self.all.get(usize::from(id.0)).map_or_else(|| at.to_string(), |neighbour| neighbour.name.clone())

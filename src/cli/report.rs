@@ -54,11 +54,15 @@ pub fn line(event: &Event, calendar: &Calendar, neighbours: &Neighbours) -> (Lev
         }
         Event::Undialed { dial, at, why } => {
             let (to, most) = (neighbours.name(*dial, *at), rounded(RETRY_MOST));
+            let or_not = if neighbours.is_named(*dial) { "" } else { " or has stayed away too long" };
             let text = format!(
-                "cannot connect to={to} addr={at}: {why}; trying again until it is there, at least every {most} \
-                 (told once)"
+                "cannot connect to={to} addr={at}: {why}; trying again until it is there{or_not}, at least every \
+                 {most} (told once)"
             );
             return (Level::Warn, text);
+        }
+        Event::LetGo { dial, at } => {
+            format!("to={} is not dialled any more (away too long, or banned)", neighbours.name(*dial, *at))
         }
         Event::Forgot { after, most } => {
             let (after, most) = (rounded(*after), grouped(*most as u64));

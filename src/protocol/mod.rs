@@ -194,6 +194,9 @@ pub trait TextOutbox {
     /// too many.
     fn keep_up(&mut self, to: SocketAddr, dialect: Dialect, patience: Duration) -> Option<DialId>;
 
+    /// There is something to say to somebody who is kept up: if it waits to be dialled again, it waits no longer.
+    fn hurry(&mut self, dial: DialId);
+
     /// Somebody is not to be kept up any more; nothing more is said of it.
     fn forget(&mut self, dial: DialId);
 }

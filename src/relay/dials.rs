@@ -230,6 +230,11 @@ impl Dial {
         matches!(state, State::Dialing { .. })
     }
 
+    /// Where it may be, of several addresses the last.
+    pub fn last_address(&self) -> Option<SocketAddr> {
+        self.addresses.last().copied()
+    }
+
     /// Whether it is not to be dialled any more.
     pub fn is_stopped(&self) -> bool {
         self.state == State::Stopped
@@ -253,6 +258,13 @@ impl Dial {
             self.addresses = addresses;
         } else {
             self.renewed = Some(addresses);
+        }
+    }
+
+    /// It waits no longer.
+    pub fn hurry(&mut self, now: Instant) {
+        if let State::Waiting { until } = &mut self.state {
+            *until = (*until).min(now);
         }
     }
 

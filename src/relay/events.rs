@@ -135,6 +135,13 @@ pub enum Event {
         /// How that failed.
         why: io::ErrorKind,
     },
+    /// Somebody a peer has told of has stayed away too long, or is banned, and is not dialled any more.
+    LetGo {
+        /// Which of them.
+        dial: DialId,
+        /// Where it was to be.
+        at: SocketAddr,
+    },
     /// More is relayed than can be known for as long as it should be: see [`Limits::dedup_max`](super::Limits::dedup_max).
     Forgot {
         /// How long what was forgotten was known at least.

@@ -147,11 +147,15 @@ impl Room {
     }
 
     fn drop_dial(&mut self, id: DialId, parting: Parting) {
-        self.deadlines.cancel(Sleeper::Dial(id), &mut self.dials.get_mut(id).wake);
+        let dial = self.dials.get_mut(id);
+        self.deadlines.cancel(Sleeper::Dial(id), &mut dial.wake);
+        if let (Parting::Untold, Some(at)) = (parting, dial.last_address()) {
+            self.events.push(self.now, Kind::Dial, || Event::LetGo { dial: id, at });
+        }
         self.dials.remove(id, parting);
     }
 
-    fn schedule_dial(&mut self, id: DialId) {
+    pub(super) fn schedule_dial(&mut self, id: DialId) {
         let dial = self.dials.get_mut(id);
         if let Some(when) = dial.deadline() {
             self.deadlines.by(Sleeper::Dial(id), &mut dial.wake, when);

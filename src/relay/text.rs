@@ -94,6 +94,12 @@ impl TextOutbox for Room {
         self.try_to_keep_up(to, dialect, patience)
     }
 
+    fn hurry(&mut self, dial: DialId) {
+        let now = self.now;
+        self.dials.get_mut(dial).hurry(now);
+        self.schedule_dial(dial);
+    }
+
     fn forget(&mut self, dial: DialId) {
         self.let_go(dial);
     }

@@ -225,6 +225,10 @@ impl TextOutbox for Room {
         panic!("nobody is dialled to speak HTTP");
     }
 
+    fn hurry(&mut self, _: DialId) {
+        panic!("nobody is dialled to speak HTTP");
+    }
+
     fn forget(&mut self, _: DialId) {
         panic!("nobody is dialled to speak HTTP");
     }

@@ -10,7 +10,7 @@ use peer_relay::protocol::{
     Breach, DialId, Dialect, Flood, Newcomer, Offence, Origin, Outbox, Penalty, Protocol, Stream, TextOutbox,
     Token,
 };
-use peer_relay::relay::{Law, Limits, Reason};
+use peer_relay::relay::{Event, Law, Limits, Reason};
 use peer_relay::time::Instant;
 use peer_relay::wire::Frame;
 use peer_relay::wire::turn_log::Chunk;
@@ -69,6 +69,7 @@ impl Protocol for Obedient {
                     self.idle = Some(from);
                 }
                 b'k' => self.dial = out.keep_up(there(), Dialect::Json, PATIENCE),
+                b'h' => out.hurry(self.dial.expect("somebody is kept up")),
                 b'x' => out.forget(self.dial.take().expect("somebody is kept up")),
                 other => panic!("no such order: {other}"),
             }
@@ -292,7 +293,26 @@ fn somebody_a_peer_has_told_of_is_dialled_and_forgotten_when_it_stays_away() {
     }
     assert!((4..=6).contains(&failures), "{failures}: after 1, 2, 4, 8, 16 s");
     assert_eq!(told(&mut room)[1..], ["forgotten DialId(0)"]);
+    assert!(room.told().contains(&Event::LetGo { dial: DialId(0), at: there() }));
     assert_eq!(room.relay.unresolved().count(), 0);
+}
+
+#[test]
+fn somebody_to_whom_there_is_something_to_say_is_dialled_at_once() {
+    let mut room = room(limits());
+    let peer = join(&mut room, Dialect::Json);
+    room.say(peer, b"k");
+    room.pass(Duration::ZERO);
+    let (dial, at) = room.dials.pop().unwrap();
+    room.say(peer, b"h");
+    assert!(room.dials.is_empty(), "it is being dialled already");
+    let neighbour = room.dialed(dial, at);
+    room.reset(neighbour);
+    room.pass(Duration::ZERO);
+    assert!(room.dials.is_empty(), "it waits for a second");
+    room.say(peer, b"h");
+    room.pass(Duration::ZERO);
+    assert_eq!(room.dials, [(dial, at)]);
 }
 
 #[test]

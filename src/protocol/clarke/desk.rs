@@ -187,7 +187,7 @@ impl Desk {
     /// What would be wrong with it; nothing is changed.
     fn validate(&self, now: Instant, message: Message<'_>) -> Answer {
         let checked = self.store.check_transaction(now, message.payload.unwrap_or("null"));
-        let reasons = checked.err().unwrap_or(Reasons::new());
+        let reasons = checked.err().unwrap_or_default();
         Answer::Reply(reply::reply(message.key, "errors", &reply::texts(reasons)))
     }
 
