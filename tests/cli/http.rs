@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use ed25519_dalek::{Signer, SigningKey};
 use peer_relay::protocol::bunkercoin::{Block, Header, ROUNDS, Transaction, VERSION, merkle_root, nonce};
+use peer_relay::protocol::http::MIN_LENT_BYTES;
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{Lines, PATIENCE, Relay};
@@ -126,6 +128,14 @@ impl Client {
     fn event(&mut self) -> String {
         self.up_to("\n\n").trim_end().into()
     }
+}
+
+/// A client whose kernel takes little at a time.
+fn narrow(to: SocketAddr) -> Client {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&to.into()).unwrap();
+    Client::over(socket.into())
 }
 
 impl Reply {
@@ -266,6 +276,36 @@ fn replies_keep_the_order_of_the_requests_while_a_block_is_checked() {
 }
 
 #[test]
+fn a_long_chain_comes_as_slowly_as_it_is_taken_though_the_connection_is_to_end() {
+    const BLOCKS: usize = 300;
+    let relay = relay(&["--send-buffer", "4096", "--drain", "100ms"]);
+    let mut blocks: Vec<Block> = Vec::new();
+    for _ in 0..BLOCKS {
+        blocks.push(block(blocks.last(), Vec::new()));
+    }
+    let texts: Vec<String> = blocks.iter().map(|block| json(block.to_json())).collect();
+    let mut client = Client::of(&relay);
+    client.send(texts.iter().map(|text| post("/broadcast", text)).collect::<String>());
+    for _ in 0..BLOCKS {
+        assert_eq!(client.reply().body, "OK");
+    }
+    let chain = format!("[{}]", texts.join(","));
+    assert!(chain.len() > MIN_LENT_BYTES && client.get("/chain") == chain);
+
+    let mut slow = narrow(relay.address_for("http"));
+    slow.send("GET /chain HTTP/1.0\r\n\r\n");
+    let began = Instant::now();
+    while slow.read_more() {
+        std::thread::sleep(Duration::from_millis(5)); // a link that is slow, not somebody who waits for us
+    }
+    let text = String::from_utf8(slow.read).unwrap();
+    assert!(text.split_once("\r\n\r\n").unwrap().1 == chain);
+    assert!(began.elapsed() > Duration::from_millis(200), "too fast to show anything");
+    relay.said(&[" closed reason=served "]);
+    relay.stop();
+}
+
+#[test]
 fn whoever_half_closes_still_gets_its_verdict() {
     let relay = relay(&[]);
     let mut client = Client::of(&relay);
@@ -330,10 +370,7 @@ fn a_reader_too_slow_for_the_events_is_cut_off_and_the_others_miss_nothing() {
     const MANY: u64 = 300;
     let limits = ["--max-payload", "10k", "--queue-hard", "40k", "--send-buffer", "4096"];
     let relay = relay(&limits);
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.connect(&relay.address_for("http").into()).unwrap();
-    let mut slow = Client::over(socket.into());
+    let mut slow = narrow(relay.address_for("http"));
     slow.listen();
     let mut reader = Client::of(&relay);
     reader.listen();
