@@ -1,5 +1,7 @@
 //! Many peers with long chains at once: bounded, fair, in slices.
 
+use std::time::{Duration, Instant};
+
 use peer_relay::protocol::Token;
 use peer_relay::protocol::bunkercoin::{Block, DEAREST, POOL_BYTES, SLICE, forge};
 
@@ -26,6 +28,7 @@ fn crowd(blocks: usize, peers: u64) {
     let mut told = vec![0; messages.len()];
     let (mut nonce, mut most, mut longest_wait) = (0, 0, 0);
     let mut waits_since = None;
+    let (mut slowest, mut spent) = (Duration::ZERO, Duration::ZERO);
     loop {
         for (&teller, (message, told)) in tellers.iter().zip(messages.iter().zip(&mut told)) {
             if *told < message.len() && !house.is_busy(teller) {
@@ -40,7 +43,10 @@ fn crowd(blocks: usize, peers: u64) {
             house.chain.heard(house.now, &mut house.desk, talker, &message);
             waits_since = Some(house.turns);
         }
+        let began = Instant::now();
         house.turn();
+        slowest = slowest.max(began.elapsed());
+        spent += began.elapsed();
         if !house.is_busy(talker) {
             longest_wait = longest_wait.max(house.turns - waits_since.take().unwrap_or(house.turns));
         }
@@ -56,7 +62,7 @@ fn crowd(blocks: usize, peers: u64) {
     let counts = *house.chain.counts();
     eprintln!(
         "{peers} peers with {blocks} blocks each: {} turns, {most} bytes held at most, {counts:?}, \
-         a transaction waited for {longest_wait} turns at most",
+         a transaction waited for {longest_wait} turns at most; {spent:?} in all, {slowest:?} the slowest turn",
         house.turns
     );
     assert!(house.desk.offences.is_empty(), "{:?}", house.desk.offences);

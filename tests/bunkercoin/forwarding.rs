@@ -67,7 +67,6 @@ fn a_block_that_does_not_fit_is_asked_about_at_most_once_in_ten_seconds() {
     let (ours, theirs) = (forge::chain(7, 1), forge::chain(9, 5));
     let mut house = House::holding(&ours);
     let (peer, other) = (house.join(1), house.join(2));
-    house.pass(ASK_AGAIN);
     house.say(peer, &block_message(&theirs[3]));
     house.say(peer, &block_message(&theirs[3]));
     house.say(peer, &block_message(&theirs[4]));
@@ -86,7 +85,6 @@ fn a_block_that_we_have_is_nothing_new() {
     let blocks = forge::chain(7, 5);
     let mut house = House::holding(&blocks);
     let peer = house.join(1);
-    house.pass(ASK_AGAIN);
     for block in &blocks {
         house.say(peer, &block_message(block));
     }
