@@ -9,7 +9,7 @@ use super::link::Link;
 use super::packet::{Conn, Packet, What};
 use super::profile::Profile;
 use super::stack::{SimStack, SimStream};
-use super::town::coin::{Block, Coin, INTERVAL};
+use super::town::coin::{self, Block, Coin, INTERVAL};
 use crate::protocol::bunkercoin::Record;
 use crate::protocol::{Dialect, Networks, Token, clarke};
 use crate::relay::{Law, Limits, Relay};
@@ -51,10 +51,11 @@ impl Cargo {
     pub fn largest_block() -> Self {
         const MOST_BYTES: usize = 10 * 1024;
         let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
-        let coin = |nonce: u64| Coin::signed(&key, [nonce as u8; 32], 1 + nonce, nonce << 40);
+        let pay =
+            |nonce: u64| Coin::signed(&key, coin::hash(&nonce.to_le_bytes()), 1 + nonce, u64::MAX - nonce);
         let (mut coins, mut size) = (Vec::new(), Block::mined([0; 32], FIRST, Vec::new()).encode().len());
         loop {
-            let next = coin(coins.len() as u64);
+            let next = pay(coins.len() as u64);
             let mut encoded = Vec::new();
             next.encode(&mut encoded);
             size += encoded.len();

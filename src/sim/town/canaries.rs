@@ -250,6 +250,10 @@ impl<O: TextOutbox> TextOutbox for Bars<'_, O> {
         self.out.is_open(peer)
     }
 
+    fn is_behind(&self, peer: Token) -> bool {
+        self.out.is_behind(peer)
+    }
+
     fn note_stream(&mut self, of: Token, stream: Stream) {
         self.out.note_stream(of, stream);
     }
@@ -260,6 +264,10 @@ impl<O: TextOutbox> TextOutbox for Bars<'_, O> {
 
     fn hurry(&mut self, dial: DialId) {
         self.out.hurry(dial);
+    }
+
+    fn vouch_for(&mut self, dial: DialId) {
+        self.out.vouch_for(dial);
     }
 
     fn forget(&mut self, dial: DialId) {
@@ -309,6 +317,10 @@ impl Protocol for Bent {
 
     fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token, dialect: Dialect) {
         self.networks.ended(now, &mut Bars { out, state: &mut self.state }, from, dialect);
+    }
+
+    fn caught_up(&mut self, now: Instant, peer: Token, dialect: Dialect) {
+        self.networks.caught_up(now, peer, dialect);
     }
 
     fn left(&mut self, now: Instant, peer: Token, dialect: Dialect) {

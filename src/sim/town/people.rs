@@ -92,11 +92,11 @@ impl<B: TownBuilder> Town<B> {
 
     /// Its connection is gone.
     pub(super) fn over(&mut self, who: usize, end: End) -> Result<(), Broken> {
+        let was_idle = self.was_idle(who);
         let person = &mut self.people[who];
         let (was_there, lie) = (person.since.take().is_some(), person.lie.take());
         let role = person.part.role;
-        let is_idle = role.may_be_idle() && person.web.lacks().is_none();
-        if was_there && role.stays() && !is_idle && self.course.forbids_losses() {
+        if was_there && role.stays() && !was_idle && self.course.forbids_losses() {
             let how = format!("{role} {who}'s connection is {end:?}, and nothing befell anybody");
             return Err(Promise::Cause.broken(how));
         }

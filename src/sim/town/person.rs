@@ -31,6 +31,8 @@ pub struct Person {
     pub told_pool: Option<Vec<u32>>,
     /// What was told to it last, as it would be said again.
     pub repeats: Option<Item>,
+    /// When it last asked something over HTTP.
+    pub asked_at: Option<Instant>,
     /// What it is typing, a byte at a time.
     pub typing: VecDeque<u8>,
     /// The lie it has told, and when.
@@ -72,6 +74,7 @@ impl Person {
             counter: Counter::default(),
             web: Web::default(),
             typing: VecDeque::new(),
+            asked_at: None,
             node: Node::default(),
             heard: Heard::default(),
             since: None,

@@ -1,6 +1,8 @@
 //! What people do at a relay's HTTP port: they look, post, read events, and smuggle. Knows their parts; knows no relay but
 //! by what it says.
 
+use std::time::Duration;
+
 use super::builder::TownBuilder;
 use super::mint::Item;
 use super::outcome::Chance;
@@ -9,6 +11,10 @@ use super::roles::Citizen;
 use super::web::{self, Got, Page, SMUGGLED};
 use super::world::Town;
 use crate::sim::broken::Broken;
+use crate::time::Instant;
+
+/// A request is on its way no longer than that.
+const IN_FLIGHT: Duration = Duration::from_secs(2);
 
 impl<B: TownBuilder> Town<B> {
     /// Its connection is there.
@@ -53,7 +59,22 @@ impl<B: TownBuilder> Town<B> {
     fn request(&mut self, who: usize, text: String, page: Page) {
         self.people[who].moves += 1;
         self.people[who].web.expect(page);
+        self.people[who].asked_at = Some(self.now);
         self.say(who, text);
+    }
+
+    /// Whether the relay may have ended a connection on which nothing was asked for long. What was on its way to it then
+    /// is lost, as HTTP has it.
+    pub(super) fn was_idle(&mut self, who: usize) -> bool {
+        let person = &self.people[who];
+        let is_recent = |at: Instant| self.now.since(at) < IN_FLIGHT;
+        let is_forgiven = person.web.lacks().is_none() || person.asked_at.is_some_and(is_recent);
+        if !(person.part.role.may_be_idle() && is_forgiven) {
+            return false;
+        }
+        let now = self.now;
+        self.dues.retain(|due| due.by != who || now.since(due.at) > IN_FLIGHT);
+        true
     }
 
     pub(super) fn heard_http(&mut self, who: usize, bytes: &[u8]) -> Result<(), Broken> {
