@@ -52,6 +52,22 @@ fn large_transactions_are_bounded_by_their_bytes_and_the_answer_with_them() {
 }
 
 #[test]
+fn what_has_left_the_pool_for_a_block_leaves_room_there() {
+    let mut house = House::new();
+    let fill = "x".repeat(50_000);
+    for n in 0..100 {
+        let mined = transaction(n).replace("{\"inputs", &format!("{{\"fill\":\"{fill}\",\"inputs"));
+        house.ask(&message("add_transaction", &mined));
+        assert!(pool(&mut house).contains(&fill), "{n}");
+        house.ask(&message("add_block", &block(NO_PARENT, &[transaction(n)], n).0));
+        assert!(!pool(&mut house).contains(&fill), "{n}");
+    }
+    let kept: Vec<String> = (1000..1010).map(transaction).collect();
+    kept.iter().for_each(|one| assert!(house.ask(&message("add_transaction", one)).contains("accepted")));
+    assert_eq!(payload(&pool(&mut house)).len(), kept.len());
+}
+
+#[test]
 fn of_many_blocks_the_last_are_held_and_heights_go_on_counting() {
     let mut house = House::new();
     let (mut parent, mut hashes) = (NO_PARENT.to_string(), Vec::new());
