@@ -3,6 +3,7 @@
 mod ban_file;
 mod bar;
 mod calendar;
+mod chain_file;
 mod check;
 mod connect;
 mod figures;

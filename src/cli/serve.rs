@@ -11,6 +11,7 @@ use clap::ArgMatches;
 
 use super::ban_file::{self, BanFile};
 use super::calendar::Calendar;
+use super::chain_file::ChainFile;
 use super::listening::{Listen, cannot_listen, family, option_for};
 use super::neighbours::{Neighbours, chance};
 use super::options::ServeArgs;
@@ -52,9 +53,13 @@ pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result
     }
     let stop = signals::install(stack.wake())?;
     logging::start(settings.log_level)?;
+    let chain = relay.protocol_mut().chain_mut();
+    let chain_file =
+        settings.data_dir.as_ref().map(|directory| ChainFile::open(directory, chain)).transpose()?;
     introduce(&settings, &listening, relay.bans().len());
     let neighbours = Neighbours::new(stack.wake(), settings.network.port);
     let mut house = House::new(&settings, calendar, stop, neighbours, &relay, loaded.len())?;
+    house.chain_file = chain_file;
     let mut server = Server::new(stack, relay);
     house.neighbours.keep_up(&settings.connect, &mut server)?;
     house.run(server)
@@ -74,6 +79,7 @@ struct House {
     stop: Stop,
     neighbours: Neighbours,
     ban_file: Option<BanFile>,
+    chain_file: Option<ChainFile>,
     drain: Duration,
     stats_every: Option<Duration>,
     stats_due: Option<Instant>,
@@ -97,6 +103,7 @@ impl House {
             stop,
             neighbours,
             ban_file: settings.ban_file.clone().map(keep).transpose()?,
+            chain_file: None,
             drain: settings.limits.drain,
             stats_every: settings.stats_every,
             stats_due: settings.stats_every.map(|span| Instant::START + span),
@@ -114,7 +121,7 @@ impl House {
                 Err(error) => break Err(Failure::failed(format!("cannot wait for connections: {error}"))),
             }
         };
-        self.finish(server.relay());
+        self.finish(&mut server);
         ended
     }
 
@@ -127,6 +134,9 @@ impl House {
         if let Some(file) = &mut self.ban_file {
             file.tick(now, server.relay().bans());
         }
+        if let Some(file) = &mut self.chain_file {
+            file.tick(now, server.protocol_mut().chain_mut());
+        }
         if let Some(end) = self.end {
             return Ok(now >= end || server.relay().peers() == 0);
         }
@@ -138,7 +148,8 @@ impl House {
 
     fn wake_up(&self) -> Option<Instant> {
         let of_file = self.ban_file.as_ref().and_then(BanFile::wake_up);
-        [self.stats_due, of_file, self.end].into_iter().flatten().min()
+        let of_chain = self.chain_file.as_ref().and_then(ChainFile::wake_up);
+        [self.stats_due, of_file, of_chain, self.end].into_iter().flatten().min()
     }
 
     fn tell_events(&self, server: &mut Server<KernelStack, Networks>) {
@@ -173,7 +184,11 @@ impl House {
         self.end = Some(now + self.drain);
     }
 
-    fn finish(self, relay: &Relay<Networks>) {
+    fn finish(self, server: &mut Server<KernelStack, Networks>) {
+        if let Some(file) = self.chain_file {
+            file.finish(server.protocol_mut().chain_mut());
+        }
+        let relay = server.relay();
         if let Some(file) = self.ban_file {
             file.finish(relay.bans());
         }

@@ -138,6 +138,11 @@ impl Dials {
         self.dials[usize::from(id.0)].as_mut().expect("its number is not free")
     }
 
+    /// The same, of somebody who may have been forgotten just now.
+    pub fn find_mut(&mut self, id: DialId) -> Option<&mut Dial> {
+        self.dials.get_mut(usize::from(id.0))?.as_mut()
+    }
+
     /// How many are not there: each has a place that nobody else gets.
     pub fn absent(&self) -> usize {
         self.dials.iter().flatten().count() - self.up.len()

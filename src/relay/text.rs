@@ -5,7 +5,6 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::intake::Intake;
 use super::peer::State;
 use super::reason::Reason;
 use super::room::Room;
@@ -82,9 +81,7 @@ impl TextOutbox for Room {
         }
         let now = self.now;
         let peer = self.peer(of);
-        let Intake::Text(text) = &mut peer.intake else { return };
-        text.note(stream);
-        peer.note_unfinished(now);
+        peer.note_stream(now, stream);
         self.account(of);
         self.schedule(of);
         self.resume_if_possible(of);
@@ -96,8 +93,10 @@ impl TextOutbox for Room {
 
     fn hurry(&mut self, dial: DialId) {
         let now = self.now;
-        self.dials.get_mut(dial).hurry(now);
-        self.schedule_dial(dial);
+        if let Some(found) = self.dials.find_mut(dial) {
+            found.hurry(now);
+            self.schedule_dial(dial);
+        }
     }
 
     fn forget(&mut self, dial: DialId) {

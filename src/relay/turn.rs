@@ -155,9 +155,10 @@ impl Room {
         if !peer.is_open() || !peer.may_resume() {
             return;
         }
+        let stop = peer.stop;
         peer.stop = peer.cause_to_stop();
         if peer.stop.is_none() {
-            peer.resume(now);
+            peer.resume(now, stop);
             self.turn.outputs.push_back(Output::Read(token));
         }
         self.schedule(token);

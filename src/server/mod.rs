@@ -131,6 +131,11 @@ impl<S: Stack, P: Protocol> Server<S, P> {
         &self.relay
     }
 
+    /// What messages mean, for what is its own.
+    pub fn protocol_mut(&mut self) -> &mut P {
+        self.relay.protocol_mut()
+    }
+
     /// What an operator is to be told, since the last call.
     pub fn events(&mut self) -> impl Iterator<Item = Event> {
         self.relay.events()

@@ -64,6 +64,8 @@ impl Protocol for Obedient {
                 b'o' => out.offended(from, Offence::Protocol, "an order to offend"),
                 b'c' => self.told.push(format!("counted {}", out.count_message(from, 10))),
                 b'u' => out.note_stream(from, Stream { begun: 5, memory: 100, is_busy: false }),
+                b'B' => out.note_stream(from, Stream { begun: 5, memory: 0, is_busy: true }),
+                b'U' => out.note_stream(from, Stream { begun: 5, memory: 0, is_busy: false }),
                 b'w' => {
                     out.note_stream(from, Stream { begun: 0, memory: 0, is_busy: true });
                     self.idle = Some(from);
@@ -238,6 +240,41 @@ fn a_message_that_takes_too_long_ends_its_sender_and_one_that_is_whole_begins_th
     assert_eq!((room.gone(slow), room.gone(steady)), (Some(Reason::FrameTimeout), None));
     room.pass(half);
     assert_eq!(room.gone(steady), Some(Reason::FrameTimeout));
+}
+
+#[test]
+fn the_time_that_work_takes_is_not_held_against_a_message_and_no_other_time_is_given() {
+    let mut room = room(limits());
+    let peer = join(&mut room, Dialect::Chain);
+    room.say(peer, b"aaaa");
+    let timeout = limits().frame_timeout;
+    room.say(peer, b"u");
+    for _ in 0..9 {
+        room.pass(timeout / 10);
+        room.say(peer, b"B"); // it is busy, for a tenth of the time
+        room.pass(timeout / 10);
+        room.say(peer, b"U");
+        assert_eq!(room.gone(peer), None);
+    }
+    room.pass(timeout / 10 - Duration::from_micros(1));
+    assert_eq!(room.gone(peer), None);
+    room.pass(Duration::from_micros(1));
+    assert_eq!(room.gone(peer), Some(Reason::FrameTimeout));
+}
+
+#[test]
+fn whoever_hangs_up_while_its_work_waits_has_it_done() {
+    let mut room = room(limits());
+    let peer = join(&mut room, Dialect::Chain);
+    room.say(peer, b"aaaaB");
+    room.hang_up(peer);
+    room.pass(limits().drain * 10);
+    assert_eq!(room.gone(peer), None);
+    room.say(peer, b"U");
+    room.end(peer);
+    room.turn();
+    let said = got(&mut room, peer);
+    assert_eq!((said.as_str(), room.gone(peer)), ("answer;answer;answer;answer;bye;", Some(Reason::Eof)));
 }
 
 #[test]

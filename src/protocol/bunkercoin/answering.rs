@@ -9,18 +9,18 @@ use crate::protocol::{Dialect, TextOutbox, Token};
 use crate::time::Instant;
 
 impl Bunkercoin {
-    /// Both sides ask for all the other has; from now on it is told what is new.
-    pub(super) fn greet(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token) {
+    /// Both sides ask for all the other has; from now on it is told what is new. That it is asked now keeps nobody from
+    /// asking it when its next block does not fit.
+    pub(super) fn greet(&mut self, out: &mut impl TextOutbox, peer: Token) {
         out.listen(peer);
-        self.ask(now, out, peer);
+        ask_for_all(out, peer);
     }
 
     /// Asks a peer for its chain and its transactions, now or when it may be asked again.
     pub(super) fn ask(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token) {
         let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
         if neighbour.may_be_asked(now) {
-            out.answer(peer, b"\"GetChain\"\n");
-            out.answer(peer, b"\"GetMempool\"\n");
+            ask_for_all(out, peer);
         }
     }
 
@@ -97,4 +97,9 @@ impl Bunkercoin {
         }
         self.deadlines.by(peer, &mut neighbour.wake, now + SEAT_PATIENCE);
     }
+}
+
+fn ask_for_all(out: &mut impl TextOutbox, peer: Token) {
+    out.answer(peer, b"\"GetChain\"\n");
+    out.answer(peer, b"\"GetMempool\"\n");
 }

@@ -32,9 +32,9 @@ impl Bunkercoin {
                 if !out.count_message(peer, text.len()) {
                     return cost::STEP;
                 }
-                self.transaction(now, out, peer, &text)
+                self.transaction(out, peer, &text)
             }
-            Item::PoolTransaction(text) => self.transaction(now, out, peer, &text),
+            Item::PoolTransaction(text) => self.transaction(out, peer, &text),
             Item::MempoolEnds(len) => {
                 out.count_message(peer, len); // what was in it was heard already
                 cost::STEP
@@ -136,7 +136,7 @@ impl Bunkercoin {
         fit
     }
 
-    fn transaction(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, text: &[u8]) -> Cost {
+    fn transaction(&mut self, out: &mut impl TextOutbox, peer: Token, text: &[u8]) -> Cost {
         let (cost, entry) = self.take_transaction(out, Some(peer), text);
         if let Err(fault) = entry {
             self.offended(out, peer, Offence::Protocol, fault);

@@ -9,8 +9,8 @@ use super::hash::Hash;
 use super::text::Text;
 use crate::wire::turn_log::Chunk;
 
-/// Most transactions: 70 blocks full of them, and at most 2.9 MB of JSON.
-pub const MAX_TRANSACTIONS: usize = 4_096;
+/// Most transactions: 34 blocks full of them, and at most 1.4 MB of JSON.
+pub const MAX_TRANSACTIONS: usize = 2_048;
 
 /// Transactions by their hash, the order in which a block must have them.
 ///
@@ -67,6 +67,11 @@ impl Mempool {
     /// How many.
     pub fn len(&self) -> usize {
         self.transactions.len()
+    }
+
+    /// The text of each.
+    pub fn texts(&self) -> impl Iterator<Item = &Bytes> {
+        self.transactions.values()
     }
 
     /// The transactions as a JSON array.

@@ -21,16 +21,19 @@ mod candidate;
 mod chain;
 mod checks;
 mod cost;
+pub mod forge;
 mod hash;
 mod items;
 mod journal;
 mod json;
+mod known;
 mod lookup;
 mod mempool;
 mod neighbour;
 mod news;
 mod pool;
 mod reader;
+mod restoring;
 mod rules;
 mod store;
 mod submitting;
@@ -52,6 +55,7 @@ pub use mempool::MAX_TRANSACTIONS;
 pub use neighbour::{ANSWER_AGAIN, ASK_AGAIN};
 pub use news::{NEWS_MAX, News};
 pub use pool::MAX_BYTES as POOL_BYTES;
+pub use restoring::Unfit;
 pub use rules::{Flaw, INTERVAL, MAX_BLOCK, VERSION, nonce};
 pub use submitting::{Ticket, Verdict};
 pub use text::Text;
@@ -63,6 +67,7 @@ use crate::protocol::{TextOutbox, Token};
 use crate::time::Instant;
 use candidate::Seats;
 use neighbour::Neighbour;
+use restoring::Branching;
 use store::Store;
 use submitting::Submission;
 use work::Source;
@@ -84,6 +89,8 @@ pub struct Bunkercoin {
     /// Who told the chain that is being adopted.
     adopted_from: Option<Token>,
     deadlines: Deadlines<Token>,
+    /// A branch that a file tells of.
+    restored: Option<Branching>,
     counts: Counts,
 }
 
@@ -114,6 +121,7 @@ impl Bunkercoin {
             queue: VecDeque::new(),
             adopted_from: None,
             deadlines: Deadlines::new(),
+            restored: None,
             counts: Counts::default(),
         }
     }
@@ -197,8 +205,14 @@ impl Bunkercoin {
         self.store.next_record(write)
     }
 
-    /// From now on there are records of all that changes.
+    /// From now on there are records of all that changes; a file has what is here.
     pub fn keep_journal(&mut self) {
+        self.restored = None;
         self.store.keep_journal();
+    }
+
+    /// All that there is, as a new file would hold it.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.store.records()
     }
 }

@@ -263,6 +263,13 @@ impl Store {
     /// From now on [`next_record`](Self::next_record) tells what changes; a file has what is here.
     pub fn keep_journal(&mut self) {
         self.journal = Some(Journal::beginning(self.chain.height()));
+        self.news = Feed::default();
+    }
+
+    /// All that there is, as a new file would hold it.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        let blocks = (0..self.chain.height()).filter_map(|at| self.chain.block(at)).map(Record::Block);
+        blocks.chain(self.mempool.texts().map(|text| Record::Transaction(text)))
     }
 
     /// What is to be written next. It counts as written.

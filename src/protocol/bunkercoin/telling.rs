@@ -60,13 +60,13 @@ impl Bunkercoin {
         match found {
             Err(fault) => self.offended(out, peer, Offence::Protocol, fault),
             Ok(Found::Checked(block)) => self.go_on_with(now, out, peer, block),
-            Ok(Found::Waiting(wait)) => self.begin_chain_block(now, out, peer, wait),
+            Ok(Found::Waiting(wait)) => self.begin_chain_block(out, peer, wait),
         }
         cost
     }
 
     /// A block that does not follow the one before it is not worth checking.
-    fn begin_chain_block(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, wait: Wait) {
+    fn begin_chain_block(&mut self, out: &mut impl TextOutbox, peer: Token, wait: Wait) {
         let (link, prev_hash) = self.store.checks.link(&wait);
         match (self.follows_candidate(peer, link, prev_hash), self.neighbours.get_mut(&peer)) {
             (Ok(()), Some(neighbour)) => neighbour.doing = Doing::ChainBlock(wait),

@@ -66,7 +66,7 @@ impl Bunkercoin {
             self.go_on(now, out, peer, doing)
         } else {
             neighbour.is_greeted = true;
-            self.greet(now, out, peer);
+            self.greet(out, peer);
             cost::STEP
         };
         self.settle(now, out, peer);
