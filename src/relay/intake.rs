@@ -103,6 +103,14 @@ impl Intake {
         }
     }
 
+    /// Forgets the unfinished message. Of text only its protocol can free anything.
+    pub fn hush(&mut self) {
+        match self {
+            Self::Frames(_) | Self::Lines(_) => self.abandon(),
+            Self::Text(text) => (text.is_busy, text.begun) = (false, 0),
+        }
+    }
+
     /// Forgets the unfinished message and frees what it held.
     pub fn abandon(&mut self) {
         match self {

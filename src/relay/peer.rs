@@ -177,7 +177,7 @@ impl Peer {
 
     /// Memory that cutting this peer off could free, bytes: its own, and the chunks it pins with others.
     pub fn holds(&self) -> usize {
-        self.memory() + self.queue.pinned()
+        self.memory() + self.queue.pinned() + self.queue.stored()
     }
 
     /// How many bytes may be read of it now.
@@ -253,7 +253,14 @@ impl Peer {
         self.forget(|rare| rare.over_soft_since = None);
     }
 
-    /// It is heard no more: forgets the unfinished frame or line, and what matters only as long as it is heard.
+    /// It is heard no more: forgets the unfinished frame or line, and what matters only as long as it is heard. What
+    /// its protocol has of its text is there until it is gone.
+    pub fn hush(&mut self) {
+        self.intake.hush();
+        self.rarities = None;
+    }
+
+    /// It goes: what it has sent counts for nothing any more.
     pub fn abandon(&mut self) {
         self.intake.abandon();
         self.rarities = None;

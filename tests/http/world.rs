@@ -225,6 +225,14 @@ impl TextOutbox for Room {
         panic!("nobody is dialled to speak HTTP");
     }
 
+    fn is_behind(&self, _: Token) -> bool {
+        false
+    }
+
+    fn vouch_for(&mut self, _: DialId) {
+        panic!("nobody is dialled to speak HTTP");
+    }
+
     fn hurry(&mut self, _: DialId) {
         panic!("nobody is dialled to speak HTTP");
     }
