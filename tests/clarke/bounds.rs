@@ -139,6 +139,27 @@ fn a_thousand_questions_with_large_answers_are_answered_bit_by_bit_and_all() {
 }
 
 #[test]
+fn who_does_not_take_its_answers_is_answered_no_more_until_it_has() {
+    let mut house = House::new();
+    (0..600).for_each(|n| drop(house.ask(&message("add_transaction", &transaction(n)))));
+    let who = house.join("192.0.2.1");
+    house.line(who, &message("ping", "1"));
+    house.got(who);
+    house.out.behind.insert(who);
+    house.say(who, &format!("{}\n", message("get_transaction_pool", "null")).repeat(3));
+    for due in [1, 1, 1, 0] {
+        house.pass(std::time::Duration::from_secs(10));
+        assert_eq!(house.got(who).lines().count(), due);
+        assert_eq!(house.clarke.next_deadline(), None, "nothing to be done until it has");
+        house.clarke.caught_up(house.now, who);
+        house.out.behind.clear();
+        house.clarke.expired(house.now, &mut house.out);
+        house.out.behind.insert(who);
+    }
+    assert!(!house.out.streams[&who].is_busy);
+}
+
+#[test]
 fn whoever_leaves_leaves_nothing() {
     let mut house = House::new();
     for n in 0..1000 {

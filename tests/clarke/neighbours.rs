@@ -95,6 +95,7 @@ fn one_that_waits_for_the_blank_line_gets_it_and_then_a_connection_for_each_mess
     assert_eq!(house.out.hurried, [DIAL], "something waits");
     assert_eq!(told(&mut house), format!("{}\n\n", chat(1)));
     assert_eq!(house.out.hurried, [DIAL], "nothing waits");
+    assert_eq!(house.out.vouched, [DIAL; 2], "its connections are short, and yet it is there");
     let ping = told(&mut house);
     assert!(ping.contains("\"ping\"") && ping.ends_with("}\n\n"), "{ping}");
     for n in [2, 3, 4] {

@@ -212,6 +212,22 @@ fn two_relays_that_are_told_of_each_other_are_one_room() {
     assert_eq!(here.line(), chat("the last"), "nothing came twice");
 }
 
+#[test]
+fn forty_large_answers_at_once_come_whole_however_late_they_are_read() {
+    let (_relay, at) = relay();
+    let fill = "x".repeat(60_000);
+    for n in 0..14 {
+        let item = format!(r#"{{"message_type":"add_transaction","payload":{{"n":{n},"fill":"{fill}"}}}}"#);
+        assert!(transmit(at, &item).contains("accepted"));
+    }
+    let mut node = Node::listening(at);
+    node.say(&"{\"message_type\":\"get_transaction_pool\"}\n".repeat(40));
+    assert!(transmit(at, r#"{"message_type":"ping"}"#).contains("pong"), "nobody else waits");
+    let lines: Vec<String> = (0..40).map(|_| node.line()).collect();
+    assert!(lines.iter().all(|line| line == &lines[0] && line.len() > 14 * fill.len()));
+    assert!(node.ask(r#"{"message_type":"ping"}"#).contains("pong"));
+}
+
 /// Carries bytes to another address and back: whoever dials it does not know whom it reaches.
 fn detour(to: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

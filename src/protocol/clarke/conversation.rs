@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use super::desk::{Answer, Desk, Speaker};
 use super::listing::Payload;
-use super::message::{Key, is_response};
+use super::message::{Key, is_known, is_response};
 use super::neighbours::Manner;
 use super::reply;
 use super::stream::{Event, Fault, Stream};
@@ -30,8 +30,8 @@ use crate::time::Instant;
 
 /// How long the first reply waits for what tells the two styles apart, when that has not come with the message.
 pub const STYLE_GRACE: Duration = Duration::from_millis(100);
-/// What a connection may be answered in a turn, bytes, before the rest of what it said waits for the next: many small
-/// questions with large answers come in one read.
+/// What a connection may be answered in a turn, bytes, before the rest of what it said waits until it has taken that:
+/// many small questions with large answers come in one read.
 pub const ANSWERS_IN_A_TURN: usize = 64 * 1024;
 
 /// What has been said and how it is answered.
@@ -105,9 +105,14 @@ impl Conversation {
         self.note(out);
     }
 
-    /// Another turn: what waits is read on.
-    pub fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, max: usize) {
+    /// Another turn: it may be answered as much again.
+    pub fn begin_turn(&mut self) {
         self.answered = 0;
+    }
+
+    /// What waits is read on.
+    pub fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, max: usize) {
+        self.begin_turn();
         if !self.rest.is_empty() {
             let rest = std::mem::take(&mut self.rest);
             self.heard(now, out, desk, max, &rest);
@@ -152,7 +157,7 @@ impl Conversation {
         self.note(out);
     }
 
-    /// Whether some of what it said waits for the next turn.
+    /// Whether some of what it said waits.
     pub fn is_waiting(&self) -> bool {
         !self.rest.is_empty()
     }
@@ -224,6 +229,9 @@ impl Conversation {
     fn learn_manner(&mut self, out: &mut impl TextOutbox, desk: &mut Desk, said: &Said) {
         let (Some(dialed), Ok(text)) = (&mut self.dialed, said) else { return };
         let dial = dialed.dial;
+        if is_known(text) {
+            out.vouch_for(dial); // its connections may be short
+        }
         if desk.neighbours.manner(dial) != Manner::Unknown || dialed.nonce.is_none() {
             return;
         }

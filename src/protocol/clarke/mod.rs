@@ -73,7 +73,7 @@ pub struct Clarke {
     newcomers: Vec<Token>,
     /// Whose connection is gone: it may be dialled for the next message.
     gone: Vec<DialId>,
-    /// Who has said more than is answered in a turn.
+    /// Who has said more than is answered in a turn, and may have caught up.
     waiting: Vec<Token>,
     /// Who has been answered in this one.
     answered: Vec<Token>,
@@ -134,6 +134,13 @@ impl Clarke {
         }
     }
 
+    /// See [`Protocol::caught_up`](super::Protocol::caught_up).
+    pub fn caught_up(&mut self, _now: Instant, peer: Token) {
+        if self.conversations.get(&peer).is_some_and(Conversation::is_waiting) {
+            self.waiting.push(peer);
+        }
+    }
+
     /// See [`Protocol::forgotten`](super::Protocol::forgotten).
     pub fn forgotten(&mut self, _now: Instant, dial: DialId) {
         self.desk.forgotten(dial);
@@ -149,10 +156,7 @@ impl Clarke {
         }
         let answered = std::mem::take(&mut self.answered);
         for peer in std::mem::take(&mut self.waiting).into_iter().chain(answered) {
-            if let Some(conversation) = self.conversations.get_mut(&peer) {
-                conversation.go_on(now, out, &mut self.desk, self.max_message);
-                self.look_after(peer);
-            }
+            self.go_on(now, out, peer);
         }
         while let Some(peer) = self.graces.pop(now) {
             if let Some(conversation) = self.conversations.get_mut(&peer) {
@@ -169,6 +173,16 @@ impl Clarke {
     pub fn next_deadline(&self) -> Option<Instant> {
         let is_due = !self.newcomers.is_empty() || !self.waiting.is_empty() || !self.gone.is_empty();
         if is_due { Some(Instant::START) } else { self.graces.next() }
+    }
+
+    /// Another turn. Who has not taken what it was answered is answered no more until it has caught up.
+    fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token) {
+        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        if conversation.is_waiting() && out.is_behind(peer) {
+            return conversation.begin_turn();
+        }
+        conversation.go_on(now, out, &mut self.desk, self.max_message);
+        self.look_after(peer);
     }
 
     /// What a connection waits for now.
