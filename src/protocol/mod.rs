@@ -129,6 +129,9 @@ pub trait Protocol {
     /// A peer of text sends no more. What it is answered now is still sent to it, and then it is closed.
     fn ended(&mut self, _now: Instant, _out: &mut impl TextOutbox, _from: Token, _dialect: Dialect) {}
 
+    /// A peer of text has taken all that it was to be sent.
+    fn caught_up(&mut self, _now: Instant, _peer: Token, _dialect: Dialect) {}
+
     /// A peer of text is gone; its token may be somebody else's from now on.
     fn left(&mut self, _now: Instant, _peer: Token, _dialect: Dialect) {}
 
@@ -159,7 +162,7 @@ pub trait TextOutbox {
     fn answer(&mut self, to: Token, text: &[u8]);
 
     /// One message of text whose middle lies in a store: that is not copied, and not counted against the peer's queue
-    /// limits.
+    /// limits, nor at all while the store has it.
     fn answer_stored<'c>(
         &mut self,
         to: Token,
@@ -186,6 +189,10 @@ pub trait TextOutbox {
     /// Whether a peer is still heard.
     fn is_open(&self, peer: Token) -> bool;
 
+    /// Whether a peer has not taken all yet that it was sent before, or is to be sent in this turn:
+    /// [`Protocol::caught_up`] says when it has.
+    fn is_behind(&self, peer: Token) -> bool;
+
     /// What a peer's stream is at: said whenever that changes. A message that takes longer than the frame timeout ends
     /// it, and its memory counts among what strangers make us hold.
     fn note_stream(&mut self, of: Token, stream: Stream);
@@ -194,8 +201,13 @@ pub trait TextOutbox {
     /// too many.
     fn keep_up(&mut self, to: SocketAddr, dialect: Dialect, patience: Duration) -> Option<DialId>;
 
-    /// There is something to say to somebody who is kept up: if it waits to be dialled again, it waits no longer.
+    /// There is something to say to somebody who is kept up: if it waits to be dialled again, it waits no longer than
+    /// for a second behind the last attempt.
     fn hurry(&mut self, dial: DialId);
+
+    /// Somebody who is kept up has shown that it is what it should be: it counts as having been there until now,
+    /// however short its connections are.
+    fn vouch_for(&mut self, dial: DialId);
 
     /// Somebody is not to be kept up any more; nothing more is said of it.
     fn forget(&mut self, dial: DialId);

@@ -48,8 +48,10 @@ pub(super) struct Dial {
     pub dialect: Dialect,
     /// How long it may stay away; for ever, where the operator has named it.
     patience: Option<Duration>,
-    /// Since when it has not been there.
+    /// Since when it has not been there, but for connections that did not last.
     away_since: Instant,
+    /// When it was dialled last.
+    tried: Option<Instant>,
     state: State,
     /// All the addresses it may be at; none while its name is not resolved.
     addresses: Vec<SocketAddr>,
@@ -121,6 +123,7 @@ impl Dials {
             dialect,
             patience,
             away_since: now,
+            tried: None,
             state: State::Waiting { until: now },
             addresses,
             renewed: None,
@@ -136,6 +139,11 @@ impl Dials {
     /// One that is kept up: whoever has a number was told it, and has not been told that it is forgotten.
     pub fn get_mut(&mut self, id: DialId) -> &mut Dial {
         self.dials[usize::from(id.0)].as_mut().expect("its number is not free")
+    }
+
+    /// The same, of somebody who may have been forgotten just now.
+    pub fn find_mut(&mut self, id: DialId) -> Option<&mut Dial> {
+        self.dials.get_mut(usize::from(id.0))?.as_mut()
     }
 
     /// How many are not there: each has a place that nobody else gets.
@@ -261,11 +269,17 @@ impl Dial {
         }
     }
 
-    /// It waits no longer.
+    /// It waits no longer than for a second behind the last attempt.
     pub fn hurry(&mut self, now: Instant) {
         if let State::Waiting { until } = &mut self.state {
-            *until = (*until).min(now);
+            let soonest = self.tried.map_or(now, |tried| now.max(tried + RETRY_FIRST));
+            *until = (*until).min(soonest);
         }
+    }
+
+    /// It is what it should be: however short its connections are, it has not been away.
+    pub fn note_well(&mut self, now: Instant) {
+        self.away_since = now;
     }
 
     pub fn deadline(&self) -> Option<Instant> {
@@ -280,6 +294,7 @@ impl Dial {
         match self.state {
             State::Waiting { until } if until <= now => match self.addresses.get(self.next).copied() {
                 Some(at) => {
+                    self.tried = Some(now);
                     self.state = State::Dialing { at, until: now + DIAL_TIMEOUT };
                     Due::Dial(at)
                 }
@@ -318,9 +333,9 @@ impl Dial {
         let State::Up { since } = self.state else { return None };
         if now.since(since) >= RETRY_MOST {
             self.retry = RETRY_FIRST;
+            self.away_since = now;
         }
         self.is_told = false;
-        self.away_since = now;
         Some(self.wait(now))
     }
 

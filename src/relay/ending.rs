@@ -22,13 +22,18 @@ pub(super) enum Sleeper {
     Dial(DialId),
 }
 
+/// Bytes a second that whoever was answered must take of its answer at least, when that is longer than the drain time
+/// allows: 256 bit/s, less than the slowest modem.
+pub const SLOWEST_READER: usize = 32;
+/// But it has never longer than this.
+pub const LONGEST_GOODBYE: Duration = Duration::from_secs(3600);
 /// The least there is between two looks at a deadline.
 const TICK: Duration = Duration::from_micros(1);
 
 impl Room {
     /// A peer is heard no more, and gets no more than it is due now.
     pub fn begin_ending(&mut self, token: Token, reason: Reason) {
-        let until = self.now + self.limits.drain.max(TICK);
+        let until = self.now + self.time_to_take(token, reason).max(TICK);
         let dialect = self.dialect(token);
         let end = self.audiences.of_mut(dialect).log.mark();
         let peer = self.peer(token);
@@ -36,11 +41,24 @@ impl Room {
             return;
         }
         peer.state = State::Ending { reason, until };
-        peer.abandon();
+        peer.hush();
         self.turn.ending.push(token);
         self.turn.marks.insert(token, end);
         self.account(token);
         self.schedule(token);
+    }
+
+    /// How long a peer may take for what is queued for it. Who asked for something and was answered may be at the end
+    /// of a radio link, and the answer long.
+    fn time_to_take(&self, token: Token, reason: Reason) -> Duration {
+        let (peer, drain) = (&self.peers[token.index()], self.limits.drain);
+        match reason {
+            Reason::Served | Reason::Eof if peer.dialect().is_text() => {
+                let seconds = peer.queue.unsent() / SLOWEST_READER;
+                drain.max(Duration::from_secs(seconds as u64).min(LONGEST_GOODBYE))
+            }
+            _ => drain,
+        }
     }
 
     /// A peer will send no more than is on its way already.
@@ -131,6 +149,10 @@ impl Room {
         if self.retained <= max {
             return;
         }
+        self.count_stale();
+        if self.retained <= max {
+            return;
+        }
         let holds = |token: Token| (self.peers[token.index()].holds(), token);
         let mut holders: Vec<(usize, Token)> =
             self.audiences.everybody().map(holds).filter(|&(held, _)| held > 0).collect();
@@ -139,6 +161,7 @@ impl Room {
             && let Some((_, token)) = holders.pop()
         {
             self.leave(token, Reason::Memory);
+            self.count_stale();
         }
     }
 

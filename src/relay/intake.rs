@@ -1,7 +1,10 @@
 //! What a peer's bytes are read by: frames and lines here, text by its protocol, which says what it is at. Knows no peer
 //! and no rule.
 
+use std::time::Duration;
+
 use crate::protocol::{Dialect, Stream};
+use crate::time::Instant;
 use crate::wire::line_scanner::LineScanner;
 use crate::wire::{Header, Scanner};
 
@@ -18,8 +21,10 @@ pub(super) enum Intake {
 pub(super) struct Text {
     dialect: Dialect,
     is_busy: bool,
-    begun: usize,
-    memory: usize,
+    /// Since when it is, if it is.
+    busy_since: Instant,
+    begun: u32,
+    memory: u32,
 }
 
 impl Intake {
@@ -28,9 +33,7 @@ impl Intake {
         match dialect {
             Dialect::Frames => Self::Frames(Scanner::default()),
             Dialect::Lines => Self::Lines(LineScanner::default()),
-            Dialect::Json | Dialect::Chain | Dialect::Http => {
-                Self::Text(Text { dialect, is_busy: false, begun: 0, memory: 0 })
-            }
+            Dialect::Json | Dialect::Chain | Dialect::Http => Self::Text(Text::of(dialect)),
         }
     }
 
@@ -74,7 +77,7 @@ impl Intake {
         match self {
             Self::Frames(scanner) => scanner.begun(),
             Self::Lines(scanner) => scanner.begun(),
-            Self::Text(text) => text.begun,
+            Self::Text(text) => text.begun as usize,
         }
     }
 
@@ -96,7 +99,15 @@ impl Intake {
         match self {
             Self::Frames(scanner) => scanner.memory(),
             Self::Lines(scanner) => scanner.memory(),
-            Self::Text(text) => text.memory,
+            Self::Text(text) => text.memory as usize,
+        }
+    }
+
+    /// Forgets the unfinished message. Of text only its protocol can free anything.
+    pub fn hush(&mut self) {
+        match self {
+            Self::Frames(_) | Self::Lines(_) => self.abandon(),
+            Self::Text(text) => (text.is_busy, text.begun) = (false, 0),
         }
     }
 
@@ -105,13 +116,24 @@ impl Intake {
         match self {
             Self::Frames(scanner) => scanner.abandon(),
             Self::Lines(scanner) => scanner.abandon(),
-            Self::Text(text) => text.note(Stream::default()),
+            Self::Text(text) => *text = Text::of(text.dialect),
         }
     }
 }
 
 impl Text {
-    pub fn note(&mut self, Stream { begun, memory, is_busy }: Stream) {
-        *self = Self { dialect: self.dialect, is_busy, begun, memory };
+    fn of(dialect: Dialect) -> Self {
+        Self { dialect, is_busy: false, busy_since: Instant::START, begun: 0, memory: 0 }
+    }
+
+    /// What it is at now. How long it was busy, if it is not any more.
+    pub fn note(&mut self, now: Instant, stream: Stream) -> Duration {
+        let was_busy = std::mem::replace(&mut self.is_busy, stream.is_busy);
+        let since = if was_busy { self.busy_since } else { now };
+        self.busy_since = since;
+        // no stream may hold so much: what it holds is bounded, and so is the memory of all together
+        self.begun = u32::try_from(stream.begun).unwrap_or(u32::MAX);
+        self.memory = u32::try_from(stream.memory).unwrap_or(u32::MAX);
+        if stream.is_busy { Duration::ZERO } else { now.since(since) }
     }
 }

@@ -14,6 +14,7 @@ mod ending;
 mod events;
 mod intake;
 mod judging;
+mod lent;
 mod limits;
 mod lines;
 mod misbehavior;
@@ -32,6 +33,7 @@ use std::net::SocketAddr;
 pub use address::AddressKey;
 pub use ban_list::{Ban, BanList};
 pub use dials::{DIAL_TIMEOUT, RETRY_FIRST, RETRY_MOST};
+pub use ending::{LONGEST_GOODBYE, SLOWEST_READER};
 pub use events::{EVENTS_PER_SECOND, Event, Kind, Who};
 pub use limits::{EXPIRED_BANS_PER_TURN, Limits, REPLIES_WAITING_MAX};
 pub use misbehavior::{Law, NotAllowed, allowed};
@@ -189,7 +191,11 @@ impl<P: Protocol> Relay<P> {
     /// If there were not so many.
     pub fn sent(&mut self, now: Instant, to: Token, len: usize) {
         self.room.set_now(now);
+        let was_behind = self.room.is_behind(to);
         self.room.sent(to, len);
+        if was_behind && !self.room.is_behind(to) {
+            self.protocol.caught_up(now, to, self.room.dialect(to));
+        }
     }
 
     /// A connection is gone: the only door out.

@@ -44,9 +44,10 @@ impl Room {
         Some(id)
     }
 
-    /// One is not to be kept up any more.
+    /// One is not to be kept up any more. It may have been forgotten without us, in the turn before.
     pub(super) fn let_go(&mut self, id: DialId) {
-        if self.dials.get_mut(id).stop() {
+        let Some(dial) = self.dials.find_mut(id) else { return };
+        if dial.stop() {
             self.turn.outputs.push_back(Output::GiveUp(id));
         }
         match self.dials.token_of(id) {

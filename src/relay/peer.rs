@@ -12,7 +12,7 @@ use super::rates::Rates;
 use super::reason::Reason;
 use super::stats::Traffic;
 use crate::deadlines::Wake;
-use crate::protocol::{Dialect, PeerId, Penalty};
+use crate::protocol::{Dialect, PeerId, Penalty, Stream};
 use crate::time::Instant;
 use crate::wire::opener::{self, Guess};
 use crate::wire::{Magic, Opener, WriteQueue};
@@ -177,7 +177,7 @@ impl Peer {
 
     /// Memory that cutting this peer off could free, bytes: its own, and the chunks it pins with others.
     pub fn holds(&self) -> usize {
-        self.memory() + self.queue.pinned()
+        self.memory() + self.queue.pinned() + self.queue.stored()
     }
 
     /// How many bytes may be read of it now.
@@ -253,7 +253,14 @@ impl Peer {
         self.forget(|rare| rare.over_soft_since = None);
     }
 
-    /// It is heard no more: forgets the unfinished frame or line, and what matters only as long as it is heard.
+    /// It is heard no more: forgets the unfinished frame or line, and what matters only as long as it is heard. What
+    /// its protocol has of its text is there until it is gone.
+    pub fn hush(&mut self) {
+        self.intake.hush();
+        self.rarities = None;
+    }
+
+    /// It goes: what it has sent counts for nothing any more.
     pub fn abandon(&mut self) {
         self.intake.abandon();
         self.rarities = None;
@@ -273,10 +280,22 @@ impl Peer {
         }
     }
 
-    /// Reading goes on after a stop that was our doing: the time it took is not held against the peer.
-    pub fn resume(&mut self, now: Instant) {
-        self.last_received = now;
+    /// What its stream of text is at. The time that its work took is not held against what arrives now.
+    pub fn note_stream(&mut self, now: Instant, stream: Stream) {
+        let Intake::Text(text) = &mut self.intake else { return };
+        let worked = text.note(now, stream);
         if let State::Open { frame_since: Some(since) } = &mut self.state {
+            *since = (*since + worked).min(now);
+        }
+        self.note_unfinished(now);
+    }
+
+    /// Reading goes on after a stop that was our doing: the time it took is not held against the peer.
+    pub fn resume(&mut self, now: Instant, after: Option<Stop>) {
+        self.last_received = now;
+        if let State::Open { frame_since: Some(since) } = &mut self.state
+            && after != Some(Stop::Busy)
+        {
             *since = now;
         }
     }
@@ -293,6 +312,8 @@ impl Peer {
                 let rates = self.rates.as_ref().filter(|_| self.stop == Some(Stop::Rate));
                 let resume = rates.map(|rates| (rates.ready_at(), Alarm::Resume));
                 let hung_up = self.rare(|rare| rare.hung_up);
+                // what was sent before is being worked off, and that takes as long as it takes
+                let hung_up = hung_up.filter(|_| self.stop != Some(Stop::Busy));
                 let hung_up = hung_up.map(|since| (since + limits.drain, Alarm::HungUp));
                 // whoever does not take its replies is as good as silent
                 let idle = self.idle_alarm(limits).filter(|_| self.stop == Some(Stop::Replies));

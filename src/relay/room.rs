@@ -18,6 +18,7 @@ use super::ending::Sleeper;
 use super::events::{Event, Events, Kind, Who};
 use super::intake::Intake;
 use super::judging::OVER_RATE;
+use super::lent::Lent;
 use super::limits::Limits;
 use super::misbehavior::Law;
 use super::peer::{Peer, Place, Stop};
@@ -55,6 +56,9 @@ pub(super) struct Room {
     dedup: Option<Dedup>,
     pub(super) events: Events,
     pub(super) stats: Stats,
+    /// What of a store is on its way, and how much of it only peers hold.
+    pub(super) lent: Lent,
+    pub(super) stale: usize,
     /// Bytes strangers make us hold, each counted once.
     pub(super) retained: usize,
     pub(super) is_shutting_down: bool,
@@ -79,6 +83,8 @@ impl Room {
             dedup: limits.dedup.map(|window| Dedup::new(window, limits.dedup_max)),
             events: Events::default(),
             stats: Stats::default(),
+            lent: Lent::default(),
+            stale: 0,
             retained: 0,
             is_shutting_down: false,
             now: Instant::START,

@@ -5,8 +5,6 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::intake::Intake;
-use super::peer::State;
 use super::reason::Reason;
 use super::room::Room;
 use crate::protocol::{DialId, Dialect, Offence, Penalty, Stream, TextOutbox, Token};
@@ -32,7 +30,9 @@ impl TextOutbox for Room {
         tail: &[u8],
     ) {
         if self.is_heard(to) {
-            self.peer(to).queue.reply_stored(head, stored, tail);
+            let lent = &mut self.lent;
+            let queue = &mut self.peers[to.index()].queue;
+            queue.reply_stored(head, stored.map(|chunk| lent.lend(chunk)), tail);
             self.note_replied(to);
         }
     }
@@ -82,22 +82,33 @@ impl TextOutbox for Room {
         }
         let now = self.now;
         let peer = self.peer(of);
-        let Intake::Text(text) = &mut peer.intake else { return };
-        text.note(stream);
-        peer.note_unfinished(now);
+        peer.note_stream(now, stream);
         self.account(of);
         self.schedule(of);
         self.resume_if_possible(of);
+    }
+
+    fn is_behind(&self, peer: Token) -> bool {
+        self.is_behind(peer)
     }
 
     fn keep_up(&mut self, to: SocketAddr, dialect: Dialect, patience: Duration) -> Option<DialId> {
         self.try_to_keep_up(to, dialect, patience)
     }
 
+    fn vouch_for(&mut self, dial: DialId) {
+        let now = self.now;
+        if let Some(found) = self.dials.find_mut(dial) {
+            found.note_well(now);
+        }
+    }
+
     fn hurry(&mut self, dial: DialId) {
         let now = self.now;
-        self.dials.get_mut(dial).hurry(now);
-        self.schedule_dial(dial);
+        if let Some(found) = self.dials.find_mut(dial) {
+            found.hurry(now);
+            self.schedule_dial(dial);
+        }
     }
 
     fn forget(&mut self, dial: DialId) {
@@ -120,16 +131,20 @@ impl Room {
         self.dials.forgotten()
     }
 
-    /// Whoever has got what it came for takes the rest of it as slowly as it likes, while it does take it.
-    pub(super) fn note_progress(&mut self, of: Token) {
-        let later = self.now + self.limits.drain;
-        let peer = self.peer(of);
-        if !peer.dialect().is_text() {
+    /// Whether a peer of text has something still to take.
+    pub fn is_behind(&self, peer: Token) -> bool {
+        let found = self.peers.get(peer.index());
+        found.is_some_and(|peer| peer.dialect().is_text() && !peer.queue.is_empty())
+    }
+
+    /// What only peers hold any more of what a store has lent them is counted anew.
+    pub(super) fn count_stale(&mut self) {
+        if self.lent.is_empty() {
             return;
         }
-        if let State::Ending { reason: Reason::Served | Reason::Eof, until } = &mut peer.state {
-            *until = later.max(*until);
-        }
+        let stale = self.lent.stale();
+        self.retained = self.retained - self.stale + stale;
+        self.stale = stale;
     }
 
     fn note_replied(&mut self, to: Token) {

@@ -100,6 +100,7 @@ impl Room {
             }
             self.keep_what_is_owed();
             self.release_ending();
+            self.count_stale();
             self.enforce_memory();
             self.turn.phase = Phase::Outputs;
         }
@@ -134,7 +135,6 @@ impl Room {
     }
 
     fn sent_of_queue(&mut self, to: Token, len: usize) {
-        self.note_progress(to);
         let peer = &mut self.peers[to.index()];
         let released = peer.queue.sent(len);
         peer.outgoing.frames += released.frames;
@@ -155,9 +155,10 @@ impl Room {
         if !peer.is_open() || !peer.may_resume() {
             return;
         }
+        let stop = peer.stop;
         peer.stop = peer.cause_to_stop();
         if peer.stop.is_none() {
-            peer.resume(now);
+            peer.resume(now, stop);
             self.turn.outputs.push_back(Output::Read(token));
         }
         self.schedule(token);

@@ -32,6 +32,8 @@ struct Backlog {
     private_cost: usize,
     /// Bytes of the shared chunks of all entries, each as a whole, but for those of a store.
     pinned: usize,
+    /// Bytes of a store's chunks of all entries.
+    stored: usize,
 }
 
 #[derive(Debug)]
@@ -103,12 +105,12 @@ impl WriteQueue {
     }
 
     /// Queues one message behind the replies so far, of which the middle lies in a store: for that nothing is counted.
-    pub fn reply_stored<'c>(&mut self, head: &[u8], stored: impl Iterator<Item = &'c Chunk>, tail: &[u8]) {
+    pub fn reply_stored(&mut self, head: &[u8], stored: impl Iterator<Item = Chunk>, tail: &[u8]) {
         let backlog = self.0.get_or_insert_default();
         backlog.replies.extend_from_slice(head);
         backlog.seal_replies();
         for chunk in stored {
-            let chunk = Arc::clone(chunk);
+            backlog.stored += chunk.len();
             backlog.push(Entry { start: 0, end: offset(chunk.len()), chunk, frames: 0, kind: Kind::Stored });
         }
         self.reply().extend_from_slice(tail);
@@ -172,6 +174,11 @@ impl WriteQueue {
         self.0.as_ref().map_or(0, |backlog| backlog.pinned)
     }
 
+    /// Bytes of a store's chunks, each as a whole.
+    pub fn stored(&self) -> usize {
+        self.0.as_ref().map_or(0, |backlog| backlog.stored)
+    }
+
     /// Bytes allocated for this queue alone: entries and replies.
     pub fn memory(&self) -> usize {
         self.0.as_ref().map_or(0, |backlog| backlog.memory())
@@ -231,7 +238,10 @@ impl Backlog {
                 self.private_cost -= chunk_cost(chunk.len());
                 return 0;
             }
-            Kind::Stored => return 0,
+            Kind::Stored => {
+                self.stored -= chunk.len();
+                return 0;
+            }
             Kind::Shared => {}
         }
         if self.entries.front().is_some_and(|next| Arc::ptr_eq(&next.chunk, &chunk)) {
@@ -286,11 +296,15 @@ mod tests {
     #[test]
     fn what_a_store_holds_counts_for_nothing_and_keeps_its_place_among_replies() {
         let mut queue = WriteQueue::default();
-        queue.reply_stored(b"[", [&chunk(600), &chunk(400)].into_iter(), b"]");
+        queue.reply_stored(b"[", [chunk(600), chunk(400)].into_iter(), b"]");
         queue.seal_replies();
         assert_eq!(queue.parts().map(|part| part.len()).collect::<Vec<_>>(), [1, 600, 400, 1]);
-        assert_eq!((queue.held(), queue.replies_waiting(), queue.unsent()), (2, 2, 1002));
+        assert_eq!(
+            (queue.held(), queue.replies_waiting(), queue.unsent(), queue.stored()),
+            (2, 2, 1002, 1000)
+        );
         assert_eq!(queue.sent(1001), Released::default());
+        assert_eq!(queue.stored(), 0);
         assert_eq!(queue.sent(1), Released { frames: 1, ..Released::default() });
     }
 

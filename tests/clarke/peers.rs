@@ -158,13 +158,25 @@ fn our_own_listeners_are_refused() {
         "\"192.0.2.7:8334\"",
         "{\"host\":\"::ffff:127.0.0.1\",\"port\":8334}",
     ] {
-        let reply = add(&mut house, ours);
+        let reply = house.ask_from("127.0.0.1", &message("add_peer", ours));
         assert!(reply.contains("this relay itself"), "{ours}: {reply}");
     }
     assert!(house.out.dials.is_empty());
-    for other in ["\"127.0.0.1:8335\"", "\"127.0.0.2:8334\"", "\"192.0.2.8:8334\"", "8334"] {
-        assert!(add(&mut house, other).starts_with("{\"message_type\":\"peers\""), "{other}");
+    for other in ["\"127.0.0.1:8335\"", "\"127.0.0.2:8334\"", "\"192.0.2.8:8334\"", "8335"] {
+        let reply = house.ask_from("127.0.0.1", &message("add_peer", other));
+        assert!(reply.starts_with("{\"message_type\":\"peers\""), "{other}: {reply}");
     }
+}
+
+#[test]
+fn a_loopback_address_is_this_host_only_when_it_is_said_on_it() {
+    let mut house = House::new();
+    for peer in ["\"127.0.0.1:6379\"", "\"[::1]:6379\"", "\"[::ffff:127.0.0.1]:6379\""] {
+        assert!(add(&mut house, peer).contains("not this one"), "{peer}");
+        let reply = house.ask_from("::1", &message("add_peer", peer));
+        assert!(reply.contains("6379"), "{reply}");
+    }
+    assert_eq!(house.out.dials.len(), 2);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The program as its operator meets it: the real binary, its options, its lines and its ban file. Knows
-//! nothing of the crate but how a frame is encoded.
+//! nothing of the crate but how a frame is encoded, and a block.
 
 mod bans;
 mod chain;
+mod http;
 mod inspect;
+mod json;
 mod lines;
 mod listening;
 mod live;

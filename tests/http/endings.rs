@@ -1,7 +1,8 @@
 //! When a connection stays and when it ends, and what becomes of what was under way.
 
-use peer_relay::protocol::http::MAX_STORED_REPLIES;
+use peer_relay::protocol::http::{MAX_LENT_PIECES, MIN_LENT_BYTES};
 
+use crate::paper::chunk;
 use crate::world::{World, codes, get, post, replies, request};
 
 fn old(path: &str, headers: &[&str]) -> String {
@@ -77,18 +78,23 @@ fn nobody_gets_the_verdict_of_one_who_has_gone() {
 }
 
 #[test]
-fn whoever_has_had_the_chain_so_often_comes_again() {
+fn whoever_has_had_so_many_pieces_of_the_chain_comes_again() {
     let mut world = World::new();
+    let each = MAX_LENT_PIECES / 4;
+    let long = chunk(&"x".repeat(MIN_LENT_BYTES));
+    world.store.chain = [vec![chunk("[")], vec![long; each], vec![chunk("]")]].concat();
     let who = world.join();
-    let most = usize::try_from(MAX_STORED_REPLIES).unwrap();
-    world.say(who, [get("/sync"), request("HEAD /chain", &[])].concat());
+    world.say(who, [get("/sync"), request("HEAD /chain", &[]), get("/mempool")].concat());
     world.peer(who).got.clear();
-    world.say(who, [get("/chain"), get("/mempool")].concat().repeat(most));
-    let got = replies(&world.got(who));
-    assert_eq!(got.len(), most);
-    let is_last = |nth: usize| got[nth].head.contains("\r\nConnection: close");
-    assert!(is_last(most - 1) && !is_last(most - 2));
+    for nth in 1..=4 {
+        assert!(!world.is_finished(who), "{nth}");
+        world.say(who, [get("/chain"), get("/sync")].concat());
+        let got = world.got(who);
+        let (head, _) = got.split_once("\r\n\r\n").unwrap();
+        assert_eq!(head.contains("\r\nConnection: close"), nth == 4, "{head}");
+    }
     assert!(world.is_finished(who));
+    assert_eq!(world.peer(who).stored.len(), MAX_LENT_PIECES);
 }
 
 #[test]

@@ -2,22 +2,85 @@
 
 use std::sync::Arc;
 
+use peer_relay::protocol::http::{MAX_LENT_BYTES, MAX_SAID_BYTES, MIN_LENT_BYTES};
+use peer_relay::time::Instant;
+
 use crate::paper::chunk;
 use crate::world::{World, codes, get, post, replies, request};
 
 #[test]
-fn a_chain_is_its_chunks_and_none_of_them_is_copied() {
+fn a_chain_is_its_pieces_and_a_long_one_is_not_copied() {
     let mut world = World::new();
-    world.store.chain = vec![chunk("[{\"a\":1},"), chunk("{\"b\":18446744073709551615}"), chunk("]")];
+    let long = "x".repeat(MIN_LENT_BYTES);
+    world.store.chain =
+        vec![chunk("["), chunk(&long), chunk(","), chunk(&long), chunk("{\"b\":7}"), chunk("]")];
     let who = world.join();
     world.say(who, get("/chain"));
     let got = replies(&world.got(who));
     assert_eq!((got.len(), got[0].status.as_str()), (1, "200 OK"));
-    assert_eq!(got[0].body, "[{\"a\":1},{\"b\":18446744073709551615}]");
+    assert!(got[0].body == format!("[{long},{long}{{\"b\":7}}]"));
     assert!(got[0].head.contains("\r\nContent-Type: application/json"), "{}", got[0].head);
-    let held = std::mem::take(&mut world.peer(who).stored);
-    assert!(held.iter().zip(&world.store.chain).all(|(got, held)| Arc::ptr_eq(got, held)));
-    assert_eq!(held.len(), 2, "all but the bracket that ends it");
+    let lent = std::mem::take(&mut world.peer(who).stored);
+    assert!(lent.iter().zip(&world.store.chain[1..4]).all(|(got, held)| Arc::ptr_eq(got, held)));
+    assert_eq!(lent.len(), 3, "what is short before and behind them is copied");
+}
+
+#[test]
+fn what_may_still_grow_is_copied_for_nobody_should_keep_a_version_of_it() {
+    let mut world = World::new();
+    let short = "x".repeat(MIN_LENT_BYTES - 1);
+    world.store.mempool = vec![chunk(&short)];
+    let who = world.join();
+    world.say(who, get("/mempool"));
+    assert!(replies(&world.got(who))[0].body == short);
+    assert!(world.peer(who).stored.is_empty());
+}
+
+#[test]
+fn only_so_much_of_the_store_is_under_way_at_once() {
+    let mut world = World::new();
+    let versions = 160;
+    let long = "x".repeat(MAX_LENT_BYTES / versions);
+    let (slow, other) = (world.join(), world.join());
+    for _ in 0..versions {
+        world.store.chain = vec![chunk(&long)];
+        world.say(slow, get("/chain"));
+        world.peer(slow).got.clear();
+    }
+    world.store.chain = vec![chunk(&long)];
+    world.say(other, [get("/chain"), get("/sync")].concat());
+    let got = replies(&world.got(other));
+    assert_eq!(got[0].status, "503 Service Unavailable");
+    assert!(
+        got[0]
+            .body
+            .starts_with(r#"{"error":"too much is on its way to others; try again later","code":"BUSY","#)
+    );
+    assert_eq!(got[1].status, "200 OK");
+    world.leave(slow);
+    world.say(other, get("/chain"));
+    assert_eq!(codes(&world.got(other)), [200]);
+}
+
+#[test]
+fn whoever_asks_for_much_at_once_gets_it_a_little_at_a_time() {
+    let mut world = World::new();
+    world.store.mempool = vec![chunk(&"x".repeat(MAX_SAID_BYTES / 4))];
+    let who = world.join();
+    let one = world.ask(get("/mempool")).len();
+    world.send(who, get("/mempool").repeat(20));
+    let mut times = 2; // when it was heard, and when everybody was
+    while world.peer(who).stream.is_busy {
+        assert!(world.peer(who).got.len() <= times * (MAX_SAID_BYTES + one));
+        assert_eq!(world.http.next_deadline(), Some(Instant::START), "a turn at once");
+        world.turn();
+        times += 1;
+    }
+    assert_eq!((codes(&world.got(who)), times), (vec![200; 20], 5));
+    assert_eq!(world.peer(who).stream.memory, 0);
+    world.send(who, get("/mempool").repeat(20));
+    world.leave(who);
+    assert!(world.http.next_deadline() > Some(world.now), "nobody goes on");
 }
 
 #[test]

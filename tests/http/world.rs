@@ -76,7 +76,7 @@ impl World {
     /// As [`send`](Self::send), and turns pass until everything is decided and read.
     pub fn say(&mut self, who: Token, bytes: impl AsRef<[u8]>) {
         self.send(who, bytes);
-        while !self.store.pending.is_empty() || self.peer(who).may_be_read() {
+        while !self.store.pending.is_empty() || self.peer(who).is_under_way() {
             self.store.decide();
             self.turn();
         }
@@ -145,6 +145,10 @@ impl World {
 impl Peer {
     fn is_open(&self) -> bool {
         !self.is_finished
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.is_open() && (self.stream.is_busy || !self.unread.is_empty())
     }
 
     fn may_be_read(&self) -> bool {
@@ -218,6 +222,14 @@ impl TextOutbox for Room {
     }
 
     fn keep_up(&mut self, _: SocketAddr, _: Dialect, _: Duration) -> Option<DialId> {
+        panic!("nobody is dialled to speak HTTP");
+    }
+
+    fn is_behind(&self, _: Token) -> bool {
+        false
+    }
+
+    fn vouch_for(&mut self, _: DialId) {
         panic!("nobody is dialled to speak HTTP");
     }
 

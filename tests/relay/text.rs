@@ -25,6 +25,8 @@ struct Obedient {
     told: Vec<String>,
     dial: Option<DialId>,
     greet: Vec<Token>,
+    /// How often somebody has caught up.
+    caught_up: usize,
     idle: Option<Token>,
 }
 
@@ -64,6 +66,8 @@ impl Protocol for Obedient {
                 b'o' => out.offended(from, Offence::Protocol, "an order to offend"),
                 b'c' => self.told.push(format!("counted {}", out.count_message(from, 10))),
                 b'u' => out.note_stream(from, Stream { begun: 5, memory: 100, is_busy: false }),
+                b'B' => out.note_stream(from, Stream { begun: 5, memory: 0, is_busy: true }),
+                b'U' => out.note_stream(from, Stream { begun: 5, memory: 0, is_busy: false }),
                 b'w' => {
                     out.note_stream(from, Stream { begun: 0, memory: 0, is_busy: true });
                     self.idle = Some(from);
@@ -78,6 +82,10 @@ impl Protocol for Obedient {
 
     fn ended(&mut self, _: Instant, out: &mut impl TextOutbox, from: Token, _: Dialect) {
         out.answer(from, b"bye;");
+    }
+
+    fn caught_up(&mut self, _: Instant, _: Token, _: Dialect) {
+        self.caught_up += 1;
     }
 
     fn left(&mut self, _: Instant, _: Token, dialect: Dialect) {
@@ -190,17 +198,48 @@ fn a_stored_answer_is_taken_as_slowly_as_it_likes_and_counts_for_nothing() {
     room.say(peer, b"sa");
     let retained = room.relay.retained_bytes();
     assert!(retained < 2000, "{retained}");
-    for _ in 0..150 {
-        room.pass(secs(1));
-    }
-    assert_eq!(room.gone(peer), None);
-    room.send(peer, b"f"); // from here on it has the drain time for every piece
-    for _ in 0..151 {
+    for _ in 0..301 {
         room.pass(secs(1));
     }
     let all = got(&mut room, peer);
     assert_eq!((all.len(), all.ends_with("]answer;")), (300_009, true));
-    assert_eq!(room.gone(peer), Some(Reason::Served));
+    assert_eq!(room.relay.protocol().caught_up, 1, "it is said when all is taken, and not before");
+}
+
+#[test]
+fn what_its_store_has_let_go_of_counts_as_long_as_somebody_has_not_taken_it() {
+    let mut room = room(Limits { retained_max_bytes: 250_000, ..limits() });
+    let slow = [0; 5].map(|_| join(&mut room, Dialect::Http));
+    for (nth, peer) in slow.into_iter().enumerate() {
+        room.takes(peer, Take::Nothing);
+        room.say(peer, b"s");
+        // each of them has another version
+        room.relay.protocol_mut().stored = Arc::new(Bytes::from(vec![b'.'; 100_000]));
+        room.say(peer, b"u");
+        let stale = room.relay.retained_bytes() / 100_000;
+        assert!(stale == nth.min(2) || stale == (nth + 1).min(2), "{stale} of {nth}");
+    }
+    let gone = slow.into_iter().filter(|&peer| room.gone(peer) == Some(Reason::Memory)).count();
+    assert!((2..=4).contains(&gone), "{gone}");
+    slow.into_iter().for_each(|peer| room.reset(peer));
+    room.turn();
+    assert_eq!(room.relay.retained_bytes(), 0);
+}
+
+#[test]
+fn whoever_is_finished_has_time_for_a_long_answer_though_not_for_ever() {
+    for (per_second, is_served) in [(40, true), (20, false)] {
+        let mut room = room(limits());
+        room.relay.protocol_mut().stored = Arc::new(Bytes::from(vec![b'.'; 10_000]));
+        let peer = join(&mut room, Dialect::Http);
+        room.takes(peer, Take::Bytes(per_second));
+        room.say(peer, b"sf");
+        for _ in 0..30_010 / per_second {
+            room.pass(secs(1));
+        }
+        let expected = if is_served { Reason::Served } else { Reason::Drain };
+        assert_eq!(room.gone(peer), Some(expected), "{per_second} bytes a second");
+    }
 }
 
 #[test]
@@ -208,7 +247,7 @@ fn whoever_is_finished_and_takes_nothing_goes_after_the_drain_time() {
     let mut room = room(limits());
     let peer = join(&mut room, Dialect::Http);
     room.takes(peer, Take::Nothing);
-    room.say(peer, b"sf");
+    room.say(peer, b"af");
     room.pass(limits().drain);
     assert_eq!(room.gone(peer), Some(Reason::Drain));
 }
@@ -238,6 +277,41 @@ fn a_message_that_takes_too_long_ends_its_sender_and_one_that_is_whole_begins_th
     assert_eq!((room.gone(slow), room.gone(steady)), (Some(Reason::FrameTimeout), None));
     room.pass(half);
     assert_eq!(room.gone(steady), Some(Reason::FrameTimeout));
+}
+
+#[test]
+fn the_time_that_work_takes_is_not_held_against_a_message_and_no_other_time_is_given() {
+    let mut room = room(limits());
+    let peer = join(&mut room, Dialect::Chain);
+    room.say(peer, b"aaaa");
+    let timeout = limits().frame_timeout;
+    room.say(peer, b"u");
+    for _ in 0..9 {
+        room.pass(timeout / 10);
+        room.say(peer, b"B"); // it is busy, for a tenth of the time
+        room.pass(timeout / 10);
+        room.say(peer, b"U");
+        assert_eq!(room.gone(peer), None);
+    }
+    room.pass(timeout / 10 - Duration::from_micros(1));
+    assert_eq!(room.gone(peer), None);
+    room.pass(Duration::from_micros(1));
+    assert_eq!(room.gone(peer), Some(Reason::FrameTimeout));
+}
+
+#[test]
+fn whoever_hangs_up_while_its_work_waits_has_it_done() {
+    let mut room = room(limits());
+    let peer = join(&mut room, Dialect::Chain);
+    room.say(peer, b"aaaaB");
+    room.hang_up(peer);
+    room.pass(limits().drain * 10);
+    assert_eq!(room.gone(peer), None);
+    room.say(peer, b"U");
+    room.end(peer);
+    room.turn();
+    let said = got(&mut room, peer);
+    assert_eq!((said.as_str(), room.gone(peer)), ("answer;answer;answer;answer;bye;", Some(Reason::Eof)));
 }
 
 #[test]
@@ -310,6 +384,14 @@ fn somebody_to_whom_there_is_something_to_say_is_dialled_at_once() {
     room.reset(neighbour);
     room.pass(Duration::ZERO);
     assert!(room.dials.is_empty(), "it waits for a second");
+    room.say(peer, b"h");
+    room.pass(Duration::ZERO);
+    assert!(room.dials.is_empty(), "nobody is dialled more often than once a second");
+    room.pass(secs(10));
+    let (dial, _) = room.dials.pop().unwrap();
+    let neighbour = room.dialed(dial, at);
+    room.pass(secs(20));
+    room.reset(neighbour);
     room.say(peer, b"h");
     room.pass(Duration::ZERO);
     assert_eq!(room.dials, [(dial, at)]);

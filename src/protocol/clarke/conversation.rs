@@ -18,6 +18,8 @@
 use std::time::Duration;
 
 use super::desk::{Answer, Desk, Speaker};
+use super::listing::Payload;
+use super::message::Key;
 use super::reply;
 use super::stream::{Event, Fault, Stream};
 use crate::deadlines::Wake;
@@ -111,6 +113,7 @@ impl Conversation {
     pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, max: usize) {
         self.go_on(now, out, desk, max);
         let last = self.stream.finish().and_then(said);
+        let last = last.filter(|_| out.count_message(self.speaker.token, self.stream.passed()));
         match (std::mem::replace(&mut self.style, Style::Over), last) {
             (Style::New, Some(said)) => self.answer_once(now, out, desk, said),
             (Style::Undecided(first), last) => {
@@ -212,41 +215,47 @@ impl Conversation {
     }
 
     fn answer_once(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, said: Said) {
-        if let Some(reply) = self.reply_to(now, out, desk, said) {
-            out.answer(self.speaker.token, format!("{reply}\n\n").as_bytes());
-        }
+        self.answer(now, out, desk, said, ["", "\n\n"]);
     }
 
     fn answer_kept(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, said: Said) {
-        if let Some(reply) = self.reply_to(now, out, desk, said) {
-            let line = format!("{{\"response\":{reply}}}\n");
-            self.answered += line.len();
-            out.answer(self.speaker.token, line.as_bytes());
-        }
+        self.answer(now, out, desk, said, ["{\"response\":", "}\n"]);
     }
 
-    /// Whom we dial is told nothing of errors: it might have one about that to tell, and so on for ever.
-    fn reply_to(
+    /// Answers between these two. Whom we dial is told nothing of errors: it might have one about that to tell, and so
+    /// on for ever.
+    fn answer(
         &mut self,
         now: Instant,
         out: &mut impl TextOutbox,
         desk: &mut Desk,
         said: Said,
-    ) -> Option<String> {
+        [before, behind]: [&str; 2],
+    ) {
         let answer = match said {
             Ok(text) => desk.answer(now, out, self.speaker, &text),
-            Err(fault) => Answer::Error(reply::error(super::message::Key::default(), &fault.to_string())),
+            Err(fault) => Answer::Error(reply::error(Key::default(), &fault.to_string())),
         };
-        match answer {
-            Answer::Reply(reply) => Some(reply),
-            Answer::Error(reply) => self.dialed.is_none().then_some(reply),
-            Answer::Silence => None,
+        let token = self.speaker.token;
+        let text = match answer {
+            Answer::Reply(reply) => reply,
+            Answer::Error(reply) if self.dialed.is_none() => reply,
+            Answer::Listing(key, kind, Payload::Own(payload)) => reply::reply(key, kind, &payload),
+            Answer::Listing(key, kind, Payload::Shared(chunk)) => {
+                let head = format!("{before}{}", reply::beginning(key, kind));
+                self.answered += chunk.len();
+                let tail = format!("{}{behind}", reply::END);
+                return out.answer_stored(token, head.as_bytes(), [&chunk].into_iter(), tail.as_bytes());
+            }
+            Answer::Error(_) | Answer::Silence => return,
             Answer::Ourselves => {
                 self.style = Style::Over;
-                out.finish(self.speaker.token);
-                None
+                return out.finish(token);
             }
-        }
+        };
+        let text = format!("{before}{text}{behind}");
+        self.answered += text.len();
+        out.answer(token, text.as_bytes());
     }
 
     fn note(&self, out: &mut impl TextOutbox) {

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::hash::Hash;
-use super::item::Reasons;
+use super::listing::Payload;
 use super::message::{Key, Message, Refusal, Request};
 use super::peers::{self, Peers};
+use super::questions;
 use super::reply;
 use super::seen::Seen;
 use super::store::Store;
@@ -46,6 +47,8 @@ pub(super) struct Speaker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Reply(String),
+    /// A reply of this type, whose payload may be long and shared.
+    Listing(Key, &'static str, Payload),
     /// Something was wrong.
     Error(String),
     Silence,
@@ -109,7 +112,7 @@ impl Desk {
             | Request::BlocksSince
             | Request::Block
             | Request::BlockHeight
-            | Request::LatestBlock => self.look_up(message),
+            | Request::LatestBlock => questions::answer(&mut self.store, message),
             Request::Balance | Request::Payment => {
                 let why = "not supported: that is a wallet's work, and this is a relay";
                 Answer::Error(reply::error(message.key, why))
@@ -190,50 +193,10 @@ impl Desk {
         let reasons = checked.err().unwrap_or_default();
         Answer::Reply(reply::reply(message.key, "errors", &reply::texts(reasons)))
     }
-
-    fn look_up(&self, message: Message<'_>) -> Answer {
-        let (store, key) = (&self.store, message.key);
-        let hash = match message.payload.map(serde_json::from_str::<String>) {
-            None => None,
-            Some(Ok(text)) => Some(Hash::parse(&text)),
-            Some(Err(_)) if message.request.wants_hash() => {
-                return Answer::Error(reply::error(key, "the payload is a hash, as text"));
-            }
-            Some(Err(_)) => None,
-        };
-        let (known, chain) = (hash.flatten(), &store.chain);
-        let answered = match message.request {
-            Request::Blocks => {
-                let blocks = match hash {
-                    None => chain.longest(),
-                    Some(_) => known.map_or(Vec::new(), |hash| chain.since(hash)),
-                };
-                ("blocks", reply::array(blocks.iter().map(|block| block.text.as_str())))
-            }
-            Request::BlocksSince => {
-                let blocks = known.map_or(Vec::new(), |hash| chain.since(hash));
-                ("blocks_since", reply::texts(blocks.iter().map(|block| block.hash)))
-            }
-            Request::Block => {
-                ("block_info", text_or_null(known.and_then(|hash| chain.get(hash)).map(|b| b.text.as_str())))
-            }
-            Request::LatestBlock => ("latest_block", text_or_null(chain.latest().map(|b| b.text.as_str()))),
-            Request::BlockHeight => ("block_height", chain.height().to_string()),
-            Request::Transaction => {
-                ("transaction_info", text_or_null(known.and_then(|hash| store.transaction(hash))))
-            }
-            _ => ("transaction_pool", reply::array(store.pool.texts())),
-        };
-        Answer::Reply(reply::reply(key, answered.0, &answered.1))
-    }
 }
 
 /// To everybody who listens, but for whom it came from.
 fn announce(out: &mut impl TextOutbox, speaker: Speaker, text: &str) {
     let line = format!("{text}\n");
     out.announce(Some(speaker.token), Dialect::Json, line.as_bytes());
-}
-
-fn text_or_null(text: Option<&str>) -> String {
-    text.unwrap_or("null").into()
 }

@@ -1,8 +1,8 @@
 //! The neighbours that somebody has added, in the order of adding. Knows addresses; dials nobody.
 //!
 //! A peer is added as `{"port":N}`, `{"host":"1.2.3.4","port":N}`, a bare port or `"1.2.3.4:N"`. Without a host it is
-//! at the address of whoever says so. Hosts are IP addresses: nobody makes us look a name up. A port may be text, as
-//! some nodes have it.
+//! at the address of whoever says so. Hosts are IP addresses: nobody makes us look a name up; and a loopback address
+//! means this host only when it is said on it. A port may be text, as some nodes have it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -111,6 +111,9 @@ pub(super) fn parse(payload: Option<&str>, from: IpAddr) -> Result<SocketAddr, &
     let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
     if ip.is_unspecified() || ip.is_multicast() || is_broadcast {
         return Err("the host is no single host's address");
+    }
+    if ip.is_loopback() && !from.to_canonical().is_loopback() {
+        return Err("the host is the one it is said on, which is not this one");
     }
     if peer.port() == 0 { Err(NO_PORT) } else { Ok(SocketAddr::new(ip, peer.port())) }
 }

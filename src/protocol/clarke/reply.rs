@@ -11,8 +11,16 @@ const WORD_MAX: usize = 64;
 
 /// A reply of some type, its payload JSON.
 pub(super) fn reply(key: Key, kind: &str, payload: &str) -> String {
-    format!(r#"{{"{}":"{kind}","payload":{payload}}}"#, key.name())
+    format!("{}{payload}{END}", beginning(key, kind))
 }
+
+/// A reply up to its payload.
+pub(super) fn beginning(key: Key, kind: &str) -> String {
+    format!(r#"{{"{}":"{kind}","payload":"#, key.name())
+}
+
+/// A reply behind its payload.
+pub(super) const END: &str = "}";
 
 /// Something is wrong.
 pub(super) fn error(key: Key, message: &str) -> String {

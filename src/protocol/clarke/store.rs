@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::chain::Chain;
 use super::hash::Hash;
 use super::item::{Block, Reasons, Transaction};
+use super::listing::{Listing, Payload};
 use super::pool::Pool;
+use super::questions;
+use super::reply;
 use super::seen::Seen;
 use crate::time::Instant;
 
@@ -24,13 +27,22 @@ pub(super) struct Store {
     passed: Seen,
     /// The transactions of blocks: apart, or one large block would have the others forgotten.
     mined: Seen,
+    pool_listing: Listing,
+    blocks_listing: Listing,
 }
 
 impl Store {
     /// Nothing has passed.
     pub fn new() -> Self {
         let seen = || Seen::new(Duration::MAX, SEEN_MAX);
-        Self { pool: Pool::default(), chain: Chain::default(), passed: seen(), mined: seen() }
+        Self {
+            pool: Pool::default(),
+            chain: Chain::default(),
+            passed: seen(),
+            mined: seen(),
+            pool_listing: Listing::default(),
+            blocks_listing: Listing::default(),
+        }
     }
 
     /// What is wrong with a transaction, or that it is none the less known.
@@ -52,6 +64,7 @@ impl Store {
         let transaction = self.check_transaction(now, text)?;
         self.passed.insert(now, transaction.name);
         self.pool.add(transaction);
+        self.pool_listing.change();
         Ok(())
     }
 
@@ -70,7 +83,21 @@ impl Store {
             self.pool.remove(transaction);
         }
         self.chain.add(block);
+        self.pool_listing.change();
+        self.blocks_listing.change();
         Ok(())
+    }
+
+    /// All transactions of the pool, as they are answered.
+    pub fn list_pool(&mut self) -> Payload {
+        let pool = &self.pool;
+        self.pool_listing.payload(|| reply::array(pool.texts()))
+    }
+
+    /// All blocks of the longest chain, as they are answered.
+    pub fn list_blocks(&mut self) -> Payload {
+        let chain = &self.chain;
+        self.blocks_listing.payload(|| questions::texts(&chain.longest()))
     }
 
     /// A transaction of the pool or of a block.

@@ -3,7 +3,8 @@
 
 use super::fault::Fault;
 use super::head::{After, Head};
-use super::limits::{IDLE_TIME, REQUEST_TIME};
+use super::lending::Lent;
+use super::limits::{IDLE_TIME, MAX_SAID_BYTES, REQUEST_TIME};
 use super::reader::{Reader, Step};
 use super::reply;
 use super::store::{Store, Ticket, Verdict};
@@ -23,8 +24,12 @@ pub struct Connection {
     began: Option<Instant>,
     /// When it was last answered, or came.
     rested: Instant,
-    /// See [`MAX_STORED_REPLIES`](super::limits::MAX_STORED_REPLIES).
-    pub(super) stored_replies: u32,
+    /// Bytes that it was answered this time.
+    pub(super) said: usize,
+    /// Pieces of the store that it was sent.
+    pub(super) lent_pieces: usize,
+    /// Longest body, bytes.
+    max_body: usize,
     /// Where its deadline stands.
     pub(super) wake: Wake,
 }
@@ -36,6 +41,8 @@ pub enum Phase {
     Reading,
     /// What one brought is checked, and nothing is read before it is answered.
     Checking(Checking),
+    /// It has been answered much at once, and goes on when everybody else has been heard.
+    Pausing,
     /// It gets the news for as long as it says nothing.
     Listening,
     /// It is heard no more.
@@ -51,16 +58,28 @@ pub struct Checking {
     pub head: Head,
 }
 
+impl Phase {
+    /// Whether what comes must wait.
+    const fn is_busy(self) -> bool {
+        match self {
+            Self::Checking(_) | Self::Pausing => true,
+            Self::Reading | Self::Listening | Self::Over => false,
+        }
+    }
+}
+
 impl Connection {
     /// One that has just come.
-    pub fn new(now: Instant) -> Self {
+    pub fn new(now: Instant, max_body: usize) -> Self {
         Self {
             reader: Reader::default(),
             waiting: Waiting::default(),
             phase: Phase::Reading,
             began: None,
             rested: now,
-            stored_replies: 0,
+            said: 0,
+            lent_pieces: 0,
+            max_body,
             wake: Wake::default(),
         }
     }
@@ -71,38 +90,45 @@ impl Connection {
         now: Instant,
         out: &mut impl TextOutbox,
         store: &mut impl Store,
+        lent: &mut Lent,
         peer: Token,
-        max_body: usize,
         bytes: &[u8],
     ) {
-        if let Phase::Checking(_) = self.phase {
+        if self.phase.is_busy() {
             return self.waiting.push(bytes);
         }
         let mut input = bytes;
-        self.read(now, out, store, peer, max_body, &mut input);
-        if let Phase::Checking(_) = self.phase {
+        self.read(now, out, store, lent, peer, &mut input);
+        if self.phase.is_busy() {
             self.waiting.push(input);
         }
     }
 
-    /// The verdict is there: says it, and goes on with what came meanwhile.
-    pub fn decided(
+    /// The verdict is there. What came meanwhile is for [`go_on`](Self::go_on).
+    pub fn decided(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, verdict: Verdict) {
+        let Phase::Checking(checking) = self.phase else { return };
+        self.phase = Phase::Pausing;
+        self.rested = now;
+        self.say_verdict(out, peer, checking.head, verdict);
+    }
+
+    /// Goes on with what came while it was busy.
+    pub fn go_on(
         &mut self,
         now: Instant,
         out: &mut impl TextOutbox,
         store: &mut impl Store,
+        lent: &mut Lent,
         peer: Token,
-        max_body: usize,
-        verdict: Verdict,
     ) {
-        let Phase::Checking(checking) = self.phase else { return };
+        if self.phase != Phase::Pausing {
+            return;
+        }
         self.phase = Phase::Reading;
-        self.rested = now;
-        self.say_verdict(out, peer, checking.head, verdict);
         let mut waiting = std::mem::take(&mut self.waiting);
         let mut input = waiting.unread();
-        self.read(now, out, store, peer, max_body, &mut input);
-        if let Phase::Checking(_) = self.phase {
+        self.read(now, out, store, lent, peer, &mut input);
+        if self.phase.is_busy() {
             let left = input.len();
             waiting.keep_last(left);
             self.waiting = waiting;
@@ -133,7 +159,7 @@ impl Connection {
         match (self.phase, self.began) {
             (Phase::Reading, Some(began)) => Some(began + REQUEST_TIME),
             (Phase::Reading, None) => Some(self.rested + IDLE_TIME),
-            (Phase::Checking(_) | Phase::Listening | Phase::Over, _) => None,
+            (Phase::Checking(_) | Phase::Pausing | Phase::Listening | Phase::Over, _) => None,
         }
     }
 
@@ -141,12 +167,12 @@ impl Connection {
     pub fn stream(&self) -> Stream {
         let checked = match self.phase {
             Phase::Checking(checking) => checking.head.body_len,
-            Phase::Reading | Phase::Listening | Phase::Over => 0,
+            Phase::Reading | Phase::Pausing | Phase::Listening | Phase::Over => 0,
         };
         Stream {
             begun: self.reader.begun(),
             memory: self.reader.memory() + self.waiting.memory() + checked,
-            is_busy: matches!(self.phase, Phase::Checking(_)),
+            is_busy: self.phase.is_busy(),
         }
     }
 
@@ -156,17 +182,19 @@ impl Connection {
         now: Instant,
         out: &mut impl TextOutbox,
         store: &mut impl Store,
+        lent: &mut Lent,
         peer: Token,
-        max_body: usize,
         input: &mut &[u8],
     ) {
+        self.said = 0;
         while self.phase == Phase::Reading {
-            match self.reader.read(max_body, input) {
+            match self.reader.read(self.max_body, input) {
                 Ok(None) => break,
                 Ok(Some(Step::Head(head))) => self.welcome(out, peer, head),
                 Ok(Some(Step::Whole(request))) => {
                     (self.began, self.rested) = (None, now);
-                    self.serve(out, store, peer, &request);
+                    self.serve(out, store, lent, peer, &request);
+                    self.pause(input);
                 }
                 Err(fault) => self.refuse(out, peer, &fault),
             }
@@ -178,6 +206,13 @@ impl Connection {
             self.finish(out, peer); // it was to listen
         }
         self.began = self.reader.is_unfinished().then(|| self.began.unwrap_or(now));
+    }
+
+    /// Whoever has asked for much gets it a little at a time.
+    fn pause(&mut self, input: &[u8]) {
+        if self.phase == Phase::Reading && self.said >= MAX_SAID_BYTES && !input.is_empty() {
+            self.phase = Phase::Pausing;
+        }
     }
 
     /// A body is to come: some wait to be asked for it, and whoever need not send it is told so.

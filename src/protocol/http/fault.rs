@@ -101,6 +101,9 @@ pub enum Fault {
         /// In words.
         reason: String,
     },
+    /// Too much of the store is on its way to others.
+    #[error("too much is on its way to others; try again later")]
+    Busy,
     /// The store is full.
     #[error("there is no room for it")]
     NoRoom,
@@ -153,6 +156,7 @@ impl Fault {
             Self::HeadTooLong | Self::TooManyHeaders => {
                 ((431, "Request Header Fields Too Large"), "HEAD_TOO_LONG")
             }
+            Self::Busy => ((503, "Service Unavailable"), "BUSY"),
             Self::NoRoom => ((503, "Service Unavailable"), "NO_ROOM"),
             Self::Encoding => ((501, "Not Implemented"), "TRANSFER_ENCODING"),
             Self::Version => ((505, "HTTP Version Not Supported"), "VERSION_NOT_SUPPORTED"),

@@ -19,6 +19,17 @@ pub const IDLE_TIME: Duration = Duration::from_secs(60);
 /// or half of one.
 pub const KEEPALIVE_TIME: Duration = Duration::from_secs(15);
 
-/// Replies out of the store that one connection gets before it is closed and must come again. They lie in chunks that
-/// count against no queue: without a bound, whoever asks and never reads would have us remember more and more of them.
-pub const MAX_STORED_REPLIES: u32 = 16;
+/// Bytes after which a connection that has asked for much at once goes on only when everybody else has been heard.
+pub const MAX_SAID_BYTES: usize = 64 * 1024;
+
+/// A piece of the store this long goes out as it lies there. What is shorter may still grow, and would be held in as
+/// many versions as there are slow readers: it is copied, and counts against the reader's queue.
+pub const MIN_LENT_BYTES: usize = 128 * 1024;
+
+/// Most bytes of the store that may be on their way to clients, each piece counted once: two chains of the longest, and
+/// ten times the transactions that may wait. Beyond it whoever asks is told to come later.
+pub const MAX_LENT_BYTES: usize = 160 * 1024 * 1024;
+
+/// Most pieces of the store that one connection gets; then it is closed and may come again. Each is remembered for as
+/// long as it waits, whether it is read or not.
+pub const MAX_LENT_PIECES: usize = 1024;

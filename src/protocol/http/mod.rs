@@ -10,6 +10,7 @@ mod connection;
 pub mod events;
 pub mod fault;
 pub mod head;
+mod lending;
 pub mod limits;
 mod of_chain;
 pub mod reader;
@@ -19,7 +20,7 @@ mod serving;
 pub mod store;
 mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::deadlines::Deadlines;
 use crate::protocol::{TextOutbox, Token};
@@ -28,7 +29,9 @@ use crate::time::Instant;
 use connection::{Connection, Phase};
 use events::Readers;
 pub use fault::Fault;
-pub use limits::{IDLE_TIME, KEEPALIVE_TIME, MAX_HEAD_BYTES, MAX_HEADERS, MAX_STORED_REPLIES, REQUEST_TIME};
+use lending::Lent;
+pub use limits::{IDLE_TIME, KEEPALIVE_TIME, MAX_HEAD_BYTES, MAX_HEADERS, MAX_LENT_BYTES, MAX_LENT_PIECES};
+pub use limits::{MAX_SAID_BYTES, MIN_LENT_BYTES, REQUEST_TIME};
 pub use store::{News, Store, Ticket, Verdict};
 
 /// All that is spoken at `--listen-http`.
@@ -39,6 +42,9 @@ pub struct Http {
     connections: BTreeMap<Token, Connection>,
     /// Who waits for which verdict.
     tickets: BTreeMap<Ticket, Token>,
+    /// Who goes on when everybody has been heard.
+    pausing: BTreeSet<Token>,
+    lent: Lent,
     deadlines: Deadlines<Token>,
     readers: Readers,
 }
@@ -50,6 +56,8 @@ impl Http {
             max_body: max_message,
             connections: BTreeMap::new(),
             tickets: BTreeMap::new(),
+            pausing: BTreeSet::new(),
+            lent: Lent::default(),
             deadlines: Deadlines::new(),
             readers: Readers::default(),
         }
@@ -57,7 +65,8 @@ impl Http {
 
     /// A client is there.
     pub fn joined(&mut self, now: Instant, peer: Token) {
-        let connection = self.connections.entry(peer).or_insert_with(|| Connection::new(now));
+        let new = || Connection::new(now, self.max_body);
+        let connection = self.connections.entry(peer).or_insert_with(new);
         if let Some(due) = connection.due() {
             self.deadlines.by(peer, &mut connection.wake, due);
         }
@@ -72,15 +81,14 @@ impl Http {
         from: Token,
         bytes: &[u8],
     ) {
-        let max_body = self.max_body;
-        self.attend(now, out, from, |out, connection| {
-            connection.heard(now, out, store, from, max_body, bytes);
+        self.attend(now, out, from, |out, connection, lent| {
+            connection.heard(now, out, store, lent, from, bytes);
         });
     }
 
     /// It sends no more.
     pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token) {
-        self.attend(now, out, from, |out, connection| connection.ended(out, from));
+        self.attend(now, out, from, |out, connection, _| connection.ended(out, from));
     }
 
     /// It is gone, and nobody waits for what it brought.
@@ -93,6 +101,7 @@ impl Http {
                 self.tickets.remove(&checking.ticket);
                 store.withdraw(checking.ticket);
             }
+            Phase::Pausing => drop(self.pausing.remove(&peer)),
             Phase::Reading | Phase::Over => {}
         }
     }
@@ -100,7 +109,12 @@ impl Http {
     /// Once a turn, after the store has done its work of the turn: verdicts, news, and whoever's time has come.
     pub fn expired(&mut self, now: Instant, out: &mut impl TextOutbox, store: &mut impl Store) {
         while let Some((ticket, verdict)) = store.take_verdict() {
-            self.decided(now, out, store, ticket, verdict);
+            self.decided(now, out, ticket, verdict);
+        }
+        for peer in std::mem::take(&mut self.pausing) {
+            self.attend(now, out, peer, |out, connection, lent| {
+                connection.go_on(now, out, store, lent, peer);
+            });
         }
         while let Some(news) = store.take_news() {
             self.readers.tell(now, out, &news);
@@ -113,7 +127,8 @@ impl Http {
 
     /// When [`expired`](Self::expired) has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        [self.deadlines.next(), self.readers.next_deadline()].into_iter().flatten().min()
+        let at_once = (!self.pausing.is_empty()).then_some(Instant::START);
+        [at_once, self.deadlines.next(), self.readers.next_deadline()].into_iter().flatten().min()
     }
 
     /// How many clients there are.
@@ -121,26 +136,16 @@ impl Http {
         self.connections.len()
     }
 
-    fn decided(
-        &mut self,
-        now: Instant,
-        out: &mut impl TextOutbox,
-        store: &mut impl Store,
-        ticket: Ticket,
-        verdict: Verdict,
-    ) {
+    fn decided(&mut self, now: Instant, out: &mut impl TextOutbox, ticket: Ticket, verdict: Verdict) {
         let Some(peer) = self.tickets.remove(&ticket) else { return };
-        let max_body = self.max_body;
-        self.attend(now, out, peer, |out, connection| {
-            connection.decided(now, out, store, peer, max_body, verdict);
-        });
+        self.attend(now, out, peer, |out, connection, _| connection.decided(now, out, peer, verdict));
     }
 
     fn woken(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token) {
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.wake.came();
         }
-        self.attend(now, out, peer, |out, connection| connection.expired(now, out, peer));
+        self.attend(now, out, peer, |out, connection, _| connection.expired(now, out, peer));
     }
 
     /// Has something done to a connection, and notes what has become of it.
@@ -149,18 +154,20 @@ impl Http {
         now: Instant,
         out: &mut O,
         peer: Token,
-        act: impl FnOnce(&mut O, &mut Connection),
+        act: impl FnOnce(&mut O, &mut Connection, &mut Lent),
     ) {
         let Some(connection) = self.connections.get_mut(&peer) else { return };
         let was_listening = connection.phase == Phase::Listening;
-        act(out, connection);
+        act(out, connection, &mut self.lent);
         match (was_listening, connection.phase == Phase::Listening) {
             (false, true) => self.readers.came(now),
             (true, false) => self.readers.went(),
             (true, true) | (false, false) => {}
         }
-        if let Phase::Checking(checking) = connection.phase {
-            self.tickets.insert(checking.ticket, peer);
+        match connection.phase {
+            Phase::Checking(checking) => drop(self.tickets.insert(checking.ticket, peer)),
+            Phase::Pausing => drop(self.pausing.insert(peer)),
+            Phase::Reading | Phase::Listening | Phase::Over => {}
         }
         if let Some(due) = connection.due() {
             self.deadlines.by(peer, &mut connection.wake, due);

@@ -4,7 +4,8 @@ use super::connection::{Checking, Connection, Phase};
 use super::events::{COMMENT, reach};
 use super::fault::Fault;
 use super::head::{After, Head};
-use super::limits::MAX_STORED_REPLIES;
+use super::lending::Lent;
+use super::limits::{MAX_LENT_PIECES, MIN_LENT_BYTES};
 use super::reader::Request;
 use super::reply::{self, Kind};
 use super::route::{Method, Target};
@@ -21,6 +22,7 @@ impl Connection {
         &mut self,
         out: &mut impl TextOutbox,
         store: &mut impl Store,
+        lent: &mut Lent,
         peer: Token,
         request: &Request,
     ) {
@@ -32,8 +34,8 @@ impl Connection {
             return self.say_fault(out, peer, *head, &fault);
         }
         match head.target {
-            Target::Chain => self.say_stored(out, peer, *head, &store.chain_text()),
-            Target::Mempool => self.say_stored(out, peer, *head, &store.mempool_text()),
+            Target::Chain => self.say_stored(out, lent, peer, *head, &store.chain_text()),
+            Target::Mempool => self.say_stored(out, lent, peer, *head, &store.mempool_text()),
             Target::Sync => {
                 let body = reach(store.height(), store.latest_hash());
                 self.say(out, peer, *head, Kind::Json, &body);
@@ -84,23 +86,44 @@ impl Connection {
         if head.method != Method::Head {
             front.push_str(body);
         }
+        self.said += front.len();
         out.answer(peer, front.as_bytes());
-        self.go_on(out, peer, head.after);
+        self.end_reply(out, peer, head.after);
     }
 
-    /// Out of the store, without a copy but of the last piece, which closes a text and is the reply's end.
-    fn say_stored(&mut self, out: &mut impl TextOutbox, peer: Token, head: Head, chunks: &[Chunk]) {
-        let len = chunks.iter().map(|chunk| chunk.len()).sum();
-        self.stored_replies += u32::from(head.method != Method::Head);
-        let after = if self.stored_replies == MAX_STORED_REPLIES { After::Ends } else { head.after };
-        let front = reply::head(Kind::Json, len, after);
-        match chunks.split_last() {
-            Some((last, others)) if head.method != Method::Head => {
-                out.answer_stored(peer, front.as_bytes(), others.iter(), last);
-            }
-            Some(_) | None => out.answer(peer, front.as_bytes()),
+    /// Out of the store: its long pieces as they lie there, what is short before and behind them as a copy.
+    fn say_stored(
+        &mut self,
+        out: &mut impl TextOutbox,
+        lent: &mut Lent,
+        peer: Token,
+        head: Head,
+        text: &[Chunk],
+    ) {
+        let len = text.iter().map(|chunk| chunk.len()).sum();
+        if head.method == Method::Head {
+            return self.send(out, peer, head, reply::head(Kind::Json, len, head.after), "");
         }
-        self.go_on(out, peer, after);
+        let is_long = |chunk: &Chunk| chunk.len() >= MIN_LENT_BYTES;
+        let begin = text.iter().position(is_long).unwrap_or(text.len());
+        let end = text.iter().rposition(is_long).map_or(begin, |last| last + 1);
+        let pieces = &text[begin..end];
+        if let Err(fault) = lent.lend(pieces) {
+            return self.say_fault(out, peer, head, &fault);
+        }
+        self.lent_pieces += pieces.len();
+        let after = if self.lent_pieces < MAX_LENT_PIECES { head.after } else { After::Ends };
+        let mut front = reply::head(Kind::Json, len, after).into_bytes();
+        let mut tail = Vec::new();
+        copy(&text[..begin], &mut front);
+        copy(&text[end..], &mut tail);
+        self.said += front.len() + tail.len();
+        if pieces.is_empty() {
+            out.answer(peer, &front);
+        } else {
+            out.answer_stored(peer, &front, pieces.iter(), &tail);
+        }
+        self.end_reply(out, peer, after);
     }
 
     fn begin_events(&mut self, out: &mut impl TextOutbox, peer: Token, method: Method) {
@@ -113,10 +136,16 @@ impl Connection {
         self.phase = Phase::Listening;
     }
 
-    fn go_on(&mut self, out: &mut impl TextOutbox, peer: Token, after: After) {
+    fn end_reply(&mut self, out: &mut impl TextOutbox, peer: Token, after: After) {
         match after {
             After::Stays | After::IsKept => {}
             After::Ends => self.finish(out, peer),
         }
+    }
+}
+
+fn copy(chunks: &[Chunk], to: &mut Vec<u8>) {
+    for chunk in chunks {
+        to.extend_from_slice(chunk);
     }
 }

@@ -49,7 +49,7 @@ pub trait Store {
     /// The last one's hash, unless there is none.
     fn latest_hash(&self) -> Option<[u8; 32]>;
 
-    /// All blocks, as one JSON array in pieces, of which the last is short.
+    /// All blocks, as one JSON array in pieces.
     fn chain_text(&mut self) -> Vec<Chunk>;
 
     /// All transactions that wait, the same.
