@@ -102,7 +102,7 @@ pub struct Check {
 /// Whether a block may follow the one before, or be the first.
 pub fn follows(block: Link, prev_hash: Hash, before: Option<Link>) -> Result<(), Flaw> {
     match before {
-        None if prev_hash != Hash::ZERO || block.timestamp % INTERVAL != 0 => Err(Flaw::First),
+        None if prev_hash != Hash::ZERO || !block.timestamp.is_multiple_of(INTERVAL) => Err(Flaw::First),
         None => Ok(()),
         Some(before) if prev_hash != before.hash => Err(Flaw::Link),
         Some(before) if before.timestamp.checked_add(INTERVAL) != Some(block.timestamp) => {
