@@ -44,7 +44,8 @@ pub fn run(args: ServeArgs, given: &ArgMatches, warnings: Vec<String>) -> Result
     let networks = Networks::new(clarke::Setup {
         max_message: settings.limits.max_line,
         max_peers: settings.max_json_peers,
-        listening: places(&listening, Dialect::Json),
+        // at the others we are no better to be added
+        listening: listening.iter().map(|listener| listener.at).collect(),
         seed: chance(),
     });
     let mut relay = Relay::new(networks, settings.law.clone(), settings.limits.clone());
@@ -237,11 +238,6 @@ fn listen(stack: &mut KernelStack, settings: &Settings) -> Result<Vec<Listening>
         opened.push(Listening { at, dialect, families });
     }
     Ok(opened)
-}
-
-/// Where a dialect is listened for.
-fn places(listening: &[Listening], dialect: Dialect) -> Vec<SocketAddr> {
-    listening.iter().filter(|listener| listener.dialect == dialect).map(|listener| listener.at).collect()
 }
 
 impl fmt::Display for Listening {

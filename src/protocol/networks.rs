@@ -99,6 +99,13 @@ impl Protocol for Networks {
         }
     }
 
+    fn caught_up(&mut self, now: Instant, peer: Token, dialect: Dialect) {
+        match dialect {
+            Dialect::Json => self.clarke.caught_up(now, peer),
+            Dialect::Frames | Dialect::Lines | Dialect::Chain | Dialect::Http => {}
+        }
+    }
+
     /// Only Clarke Coin's nodes tell of others.
     fn forgotten(&mut self, now: Instant, dial: DialId) {
         self.clarke.forgotten(now, dial);

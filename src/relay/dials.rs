@@ -1,32 +1,15 @@
 //! The addresses that are kept up: which are to be dialled, when, and which are there. Knows no socket, no name and
 //! nothing of what is said on a connection.
 //!
-//! ```text
-//!   Waiting ── its time has come ─→ Dialing ── dialed ─→ Up
-//!      ▲  ▲                            │                  │
-//!      │  └─ no address left: retry ── undialed, too late │
-//!      └───────────────── retry ───────────────────── closed
-//! ```
-//!
 //! Those that the operator has named are there for ever; those that a peer has told of are forgotten when they stay away.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::deadlines::Wake;
+use super::dial::Dial;
 use crate::protocol::{DialId, Dialect, Token};
-use crate::rng::Rng;
 use crate::time::Instant;
-
-/// How long a connection may take to come about.
-pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long after a failure it is tried again; after each further one twice as long. Up to a quarter less, by chance:
-/// relays that have lost each other at the same moment do not meet at the same moment for ever.
-pub const RETRY_FIRST: Duration = Duration::from_secs(1);
-/// It is never longer than that, and a connection that has lasted so long is as good as the first.
-pub const RETRY_MOST: Duration = Duration::from_secs(30);
 
 /// Everybody who is kept up.
 #[derive(Debug, Default)]
@@ -41,65 +24,11 @@ pub(super) struct Dials {
     forgotten: Vec<DialId>,
 }
 
-/// One of them.
-#[derive(Debug)]
-pub(super) struct Dial {
-    /// What is spoken there.
-    pub dialect: Dialect,
-    /// How long it may stay away; for ever, where the operator has named it.
-    patience: Option<Duration>,
-    /// Since when it has not been there, but for connections that did not last.
-    away_since: Instant,
-    /// When it was dialled last.
-    tried: Option<Instant>,
-    state: State,
-    /// All the addresses it may be at; none while its name is not resolved.
-    addresses: Vec<SocketAddr>,
-    /// Where it may be from the next round on.
-    renewed: Option<Vec<SocketAddr>>,
-    /// Which of them is next.
-    next: usize,
-    /// Before the next round of addresses, as long as nothing comes about.
-    retry: Duration,
-    rng: Rng,
-    pub wake: Wake,
-    /// That it is not there has been said, since it was lost.
-    is_told: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Waiting {
-        until: Instant,
-    },
-    Dialing {
-        at: SocketAddr,
-        until: Instant,
-    },
-    Up {
-        since: Instant,
-    },
-    /// We are going, or do not want it any more.
-    Stopped,
-}
-
 /// Whether somebody is still to be told that one is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Parting {
     Told,
     Untold,
-}
-
-/// What is to be done about one whose time has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
-    Dial(SocketAddr),
-    /// It has taken too long.
-    GiveUp(SocketAddr),
-    /// There is no address to dial.
-    Nowhere,
-    /// Not yet.
-    Nothing,
 }
 
 impl Dials {
@@ -119,20 +48,7 @@ impl Dials {
         if nth == self.dials.len() {
             self.dials.push(None);
         }
-        self.dials[nth] = Some(Dial {
-            dialect,
-            patience,
-            away_since: now,
-            tried: None,
-            state: State::Waiting { until: now },
-            addresses,
-            renewed: None,
-            next: 0,
-            retry: RETRY_FIRST,
-            rng: Rng::new(seed),
-            wake: Wake::default(),
-            is_told: false,
-        });
+        self.dials[nth] = Some(Dial::new(now, addresses, dialect, patience, seed));
         Some(id)
     }
 
@@ -154,7 +70,7 @@ impl Dials {
     /// Whether somebody whom the operator has named may be at this address.
     pub fn has(&self, ip: IpAddr) -> bool {
         let named = self.dials.iter().flatten().filter(|dial| dial.is_named());
-        named.flat_map(|dial| &dial.addresses).any(|at| at.ip().to_canonical() == ip)
+        named.flat_map(Dial::addresses).any(|at| at.ip().to_canonical() == ip)
     }
 
     /// Whether it is somebody whom the operator has named.
@@ -193,7 +109,7 @@ impl Dials {
 
     /// A connection is there.
     pub fn note_up(&mut self, now: Instant, id: DialId, token: Token) {
-        self.get_mut(id).state = State::Up { since: now };
+        self.get_mut(id).note_up(now);
         self.up.insert(token, id);
     }
 
@@ -226,139 +142,10 @@ impl Dials {
     }
 }
 
-impl Dial {
-    /// Whether the operator has named it: it is not at the mercy of strangers.
-    pub fn is_named(&self) -> bool {
-        self.patience.is_none()
-    }
-
-    /// It is not dialled any more. True when it was being.
-    pub fn stop(&mut self) -> bool {
-        let state = std::mem::replace(&mut self.state, State::Stopped);
-        matches!(state, State::Dialing { .. })
-    }
-
-    /// Where it may be, of several addresses the last.
-    pub fn last_address(&self) -> Option<SocketAddr> {
-        self.addresses.last().copied()
-    }
-
-    /// Whether it is not to be dialled any more.
-    pub fn is_stopped(&self) -> bool {
-        self.state == State::Stopped
-    }
-
-    /// Whether it has been away for too long.
-    pub fn is_given_up(&self, now: Instant) -> bool {
-        let is_away = matches!(self.state, State::Waiting { .. } | State::Dialing { .. });
-        is_away && self.patience.is_some_and(|patience| now.since(self.away_since) >= patience)
-    }
-
-    /// Where it may be from the next round on. One that waited for an address waits no longer, and for nothing it did.
-    pub fn set_addresses(&mut self, now: Instant, addresses: Vec<SocketAddr>) {
-        if self.addresses.is_empty() && !addresses.is_empty() {
-            self.addresses = addresses;
-            self.retry = RETRY_FIRST;
-            if let State::Waiting { until } = &mut self.state {
-                *until = (*until).min(now);
-            }
-        } else if self.next == 0 && self.dialing_at().is_none() {
-            self.addresses = addresses;
-        } else {
-            self.renewed = Some(addresses);
-        }
-    }
-
-    /// It waits no longer than for a second behind the last attempt.
-    pub fn hurry(&mut self, now: Instant) {
-        if let State::Waiting { until } = &mut self.state {
-            let soonest = self.tried.map_or(now, |tried| now.max(tried + RETRY_FIRST));
-            *until = (*until).min(soonest);
-        }
-    }
-
-    /// It is what it should be: however short its connections are, it has not been away.
-    pub fn note_well(&mut self, now: Instant) {
-        self.away_since = now;
-    }
-
-    pub fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Waiting { until } | State::Dialing { until, .. } => Some(until),
-            State::Up { .. } | State::Stopped => None,
-        }
-    }
-
-    /// Its time may have come.
-    pub fn ring(&mut self, now: Instant) -> Due {
-        match self.state {
-            State::Waiting { until } if until <= now => match self.addresses.get(self.next).copied() {
-                Some(at) => {
-                    self.tried = Some(now);
-                    self.state = State::Dialing { at, until: now + DIAL_TIMEOUT };
-                    Due::Dial(at)
-                }
-                None => Due::Nowhere,
-            },
-            State::Dialing { at, until } if until <= now => Due::GiveUp(at),
-            State::Waiting { .. } | State::Dialing { .. } | State::Up { .. } | State::Stopped => Due::Nothing,
-        }
-    }
-
-    /// Where it is being dialled, if it is.
-    pub fn dialing_at(&self) -> Option<SocketAddr> {
-        match self.state {
-            State::Dialing { at, .. } => Some(at),
-            State::Waiting { .. } | State::Up { .. } | State::Stopped => None,
-        }
-    }
-
-    /// An attempt has failed: the next address at once (`None`), and after the last one in a while.
-    pub fn failed(&mut self, now: Instant) -> Option<Duration> {
-        self.next += 1;
-        if self.next < self.addresses.len() {
-            self.state = State::Waiting { until: now };
-            return None;
-        }
-        Some(self.wait(now))
-    }
-
-    /// Whether it is still to be told that it is not there. It is asked only to be told.
-    pub fn is_news(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_told, true)
-    }
-
-    /// A connection that was there is gone. How long until it is tried again; `None` when it is not.
-    pub fn lost(&mut self, now: Instant) -> Option<Duration> {
-        let State::Up { since } = self.state else { return None };
-        if now.since(since) >= RETRY_MOST {
-            self.retry = RETRY_FIRST;
-            self.away_since = now;
-        }
-        self.is_told = false;
-        Some(self.wait(now))
-    }
-
-    /// Waits, the next time twice as long.
-    fn wait(&mut self, now: Instant) -> Duration {
-        let most = self.retry.as_micros() as u64; // it is a matter of seconds
-        let wait = Duration::from_micros(most - self.rng.below(most / 4));
-        self.retry = (self.retry * 2).min(RETRY_MOST);
-        self.next = 0;
-        if let Some(renewed) = self.renewed.take() {
-            self.addresses = renewed;
-        }
-        self.state = State::Waiting { until: now + wait };
-        wait
-    }
-}
-
-/// An attempt that has taken too long has failed like this.
-pub(super) const TOO_LATE: io::ErrorKind = io::ErrorKind::TimedOut;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::dial::{Due, RETRY_FIRST};
 
     fn at(millis: u64) -> Instant {
         Instant::from_micros(millis * 1000)

@@ -9,6 +9,7 @@ mod address;
 mod audience;
 mod ban_list;
 mod dedup;
+mod dial;
 mod dials;
 mod ending;
 mod events;
@@ -32,7 +33,7 @@ use std::net::SocketAddr;
 
 pub use address::AddressKey;
 pub use ban_list::{Ban, BanList};
-pub use dials::{DIAL_TIMEOUT, RETRY_FIRST, RETRY_MOST};
+pub use dial::{DIAL_TIMEOUT, RETRY_FIRST, RETRY_MOST};
 pub use ending::{LONGEST_GOODBYE, SLOWEST_READER};
 pub use events::{EVENTS_PER_SECOND, Event, Kind, Who};
 pub use limits::{EXPIRED_BANS_PER_TURN, Limits, REPLIES_WAITING_MAX};

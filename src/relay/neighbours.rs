@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::Output;
 use super::address::AddressKey;
-use super::dials::{Due, Parting, TOO_LATE};
+use super::dial::{Due, TOO_LATE};
+use super::dials::Parting;
 use super::ending::Sleeper;
 use super::events::{Event, Kind, Who};
 use super::reason::Reason;

@@ -216,7 +216,8 @@ impl Peer {
         let guess = match self.dialect() {
             Dialect::Frames => opener::guess(&first, ours),
             Dialect::Lines => opener::guess_among_lines(&first, ours),
-            Dialect::Json | Dialect::Chain | Dialect::Http => opener::guess_before_json(&first, ours),
+            Dialect::Json | Dialect::Http => opener::guess_before_json(&first, ours, Opener::Json),
+            Dialect::Chain => opener::guess_before_json(&first, ours, Opener::Chain),
         };
         if guess == Guess::Undecided {
             self.rarities.get_or_insert_default().first = first;

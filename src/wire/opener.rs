@@ -23,6 +23,10 @@ pub enum Opener {
     OtherNetwork(Magic),
     /// Our own frames, where messages are lines or JSON.
     Frames,
+    /// Clarke Coin's JSON.
+    Json,
+    /// Bunkercoin's JSON.
+    Chain,
 }
 
 /// What the first bytes of a stream say.
@@ -42,7 +46,11 @@ pub const LONGEST: usize = 4 + Command::LEN;
 /// What nobody types.
 const BINARY: [(&[u8], Opener); 2] = [(b"\x16\x03", Opener::Tls), (b"\r\n\r\n\0\r\nQ", Opener::Proxy)];
 
-const TEXT: [(&[u8], Opener); 11] = [
+const TEXT: [(&[u8], Opener); 15] = [
+    (b"{\"message\"", Opener::Json),
+    (b"{\"message_type\"", Opener::Json),
+    (b"\"GetChain\"", Opener::Chain),
+    (b"\"GetMempool\"", Opener::Chain),
     (b"GET ", Opener::Http),
     (b"POST", Opener::Http),
     (b"HEAD ", Opener::Http),
@@ -78,10 +86,11 @@ pub fn guess_among_lines(first: &[u8], ours: Magic) -> Guess {
     }
 }
 
-/// The same of a stream of JSON, which begins like none of them.
-pub fn guess_before_json(first: &[u8], ours: Magic) -> Guess {
+/// The same of a stream of JSON, which begins like none of them but its own.
+pub fn guess_before_json(first: &[u8], ours: Magic, own: Opener) -> Guess {
     match guess(first, ours) {
         Guess::None if agree(first, &ours.0) => Guess::Opener(Opener::Frames),
+        Guess::Opener(opener) if opener == own => Guess::None,
         guess => guess,
     }
 }
@@ -96,7 +105,7 @@ pub fn of_first_line(line: &[u8]) -> Option<Opener> {
         Opener::Proxy => {
             ["TCP4 ", "TCP6 ", "UNKNOWN"].iter().any(|next| line[6..].starts_with(next.as_bytes()))
         }
-        Opener::Tls | Opener::OtherNetwork(_) | Opener::Frames => false,
+        Opener::Tls | Opener::OtherNetwork(_) | Opener::Frames | Opener::Json | Opener::Chain => false,
     };
     is_no_chat.then_some(*opener)
 }
@@ -134,6 +143,8 @@ impl fmt::Display for Opener {
                 Some(network) => write!(f, "a peer of {network} (magic {magic})"),
                 None => write!(f, "a peer of another network (magic {magic})"),
             },
+            Self::Json => f.write_str("Clarke Coin's JSON"),
+            Self::Chain => f.write_str("Bunkercoin's JSON"),
             Self::Frames => f.write_str("a peer that speaks frames (this port is for others)"),
         }
     }

@@ -52,6 +52,22 @@ fn large_transactions_are_bounded_by_their_bytes_and_the_answer_with_them() {
 }
 
 #[test]
+fn what_has_left_the_pool_for_a_block_leaves_room_there() {
+    let mut house = House::new();
+    let fill = "x".repeat(50_000);
+    for n in 0..100 {
+        let mined = transaction(n).replace("{\"inputs", &format!("{{\"fill\":\"{fill}\",\"inputs"));
+        house.ask(&message("add_transaction", &mined));
+        assert!(pool(&mut house).contains(&fill), "{n}");
+        house.ask(&message("add_block", &block(NO_PARENT, &[transaction(n)], n).0));
+        assert!(!pool(&mut house).contains(&fill), "{n}");
+    }
+    let kept: Vec<String> = (1000..1010).map(transaction).collect();
+    kept.iter().for_each(|one| assert!(house.ask(&message("add_transaction", one)).contains("accepted")));
+    assert_eq!(payload(&pool(&mut house)).len(), kept.len());
+}
+
+#[test]
 fn of_many_blocks_the_last_are_held_and_heights_go_on_counting() {
     let mut house = House::new();
     let (mut parent, mut hashes) = (NO_PARENT.to_string(), Vec::new());
@@ -120,6 +136,27 @@ fn a_thousand_questions_with_large_answers_are_answered_bit_by_bit_and_all() {
     }
     assert_eq!(all, 1000 * answer.len());
     assert!(turns > 100 && !house.out.streams[&who].is_busy, "{turns}");
+}
+
+#[test]
+fn who_does_not_take_its_answers_is_answered_no_more_until_it_has() {
+    let mut house = House::new();
+    (0..600).for_each(|n| drop(house.ask(&message("add_transaction", &transaction(n)))));
+    let who = house.join("192.0.2.1");
+    house.line(who, &message("ping", "1"));
+    house.got(who);
+    house.out.behind.insert(who);
+    house.say(who, &format!("{}\n", message("get_transaction_pool", "null")).repeat(3));
+    for due in [1, 1, 1, 0] {
+        house.pass(std::time::Duration::from_secs(10));
+        assert_eq!(house.got(who).lines().count(), due);
+        assert_eq!(house.clarke.next_deadline(), None, "nothing to be done until it has");
+        house.clarke.caught_up(house.now, who);
+        house.out.behind.clear();
+        house.clarke.expired(house.now, &mut house.out);
+        house.out.behind.insert(who);
+    }
+    assert!(!house.out.streams[&who].is_busy);
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub struct Out {
     pub most_dials: usize,
     /// Whom there was something to say to.
     pub hurried: Vec<DialId>,
+    pub vouched: Vec<DialId>,
+    /// Who has not taken what it was sent.
+    pub behind: BTreeSet<Token>,
     pub counted: usize,
     pub is_over_rate: bool,
 }
@@ -103,11 +106,13 @@ impl TextOutbox for Out {
         Some(DialId(u16::try_from(self.dials.len() - 1).unwrap()))
     }
 
-    fn is_behind(&self, _: Token) -> bool {
-        false
+    fn is_behind(&self, peer: Token) -> bool {
+        self.behind.contains(&peer)
     }
 
-    fn vouch_for(&mut self, _: DialId) {}
+    fn vouch_for(&mut self, dial: DialId) {
+        self.vouched.push(dial);
+    }
 
     fn hurry(&mut self, dial: DialId) {
         self.hurried.push(dial);

@@ -7,5 +7,6 @@ mod house;
 mod items;
 mod malformed;
 mod messages;
+mod neighbours;
 mod peers;
 mod styles;

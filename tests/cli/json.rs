@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use crate::support::{PATIENCE, Relay, eventually};
@@ -211,6 +212,22 @@ fn two_relays_that_are_told_of_each_other_are_one_room() {
     assert_eq!(here.line(), chat("the last"), "nothing came twice");
 }
 
+#[test]
+fn forty_large_answers_at_once_come_whole_however_late_they_are_read() {
+    let (_relay, at) = relay();
+    let fill = "x".repeat(60_000);
+    for n in 0..14 {
+        let item = format!(r#"{{"message_type":"add_transaction","payload":{{"n":{n},"fill":"{fill}"}}}}"#);
+        assert!(transmit(at, &item).contains("accepted"));
+    }
+    let mut node = Node::listening(at);
+    node.say(&"{\"message_type\":\"get_transaction_pool\"}\n".repeat(40));
+    assert!(transmit(at, r#"{"message_type":"ping"}"#).contains("pong"), "nobody else waits");
+    let lines: Vec<String> = (0..40).map(|_| node.line()).collect();
+    assert!(lines.iter().all(|line| line == &lines[0] && line.len() > 14 * fill.len()));
+    assert!(node.ask(r#"{"message_type":"ping"}"#).contains("pong"));
+}
+
 /// Carries bytes to another address and back: whoever dials it does not know whom it reaches.
 fn detour(to: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -263,6 +280,45 @@ fn of_a_million_peers_that_lead_nowhere_as_many_are_dialled_as_allowed() {
     written.join().unwrap().unwrap();
     assert_eq!(last.matches("host").count(), 3, "{last}");
     assert!(transmit(at, r#"{"message_type":"ping"}"#).contains("pong"));
+}
+
+/// One of the first nodes: reads a message up to the blank line, replies, closes. Where it is, and what it has heard.
+fn first_node() -> (SocketAddr, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let (heard, hears) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut node = Node(BufReader::new(stream.unwrap()));
+            let mut lines = Vec::new();
+            let mut line = String::new();
+            while node.0.read_line(&mut line).is_ok_and(|len| len > 1) {
+                lines.push(std::mem::take(&mut line));
+            }
+            let _ = heard.send(lines.concat()); // the test may be over
+            let _ =
+                node.0.get_mut().write_all(b"{\"message_type\":\"transaction-accepted\",\"payload\":{}}\n\n");
+        }
+    });
+    (at, hears)
+}
+
+#[test]
+fn a_node_that_reads_one_message_a_connection_gets_every_item_on_one() {
+    let (_relay, at) = relay();
+    let (node, hears) = first_node();
+    transmit(at, &format!(r#"{{"message_type":"add_peer","payload":{}}}"#, node.port()));
+    let hear = || hears.recv_timeout(PATIENCE).unwrap();
+    assert!(hear().contains("ping"), "and the blank line");
+    for n in 1..=3 {
+        assert!(transmit(at, &transaction(n)).contains("accepted"));
+    }
+    let mut items = Vec::new();
+    while items.len() < 3 {
+        let heard = hear();
+        items.extend((!heard.contains("ping")).then_some(heard));
+    }
+    assert_eq!(items, [1, 2, 3].map(|n| format!("{}\n", transaction(n))));
 }
 
 #[test]

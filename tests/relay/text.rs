@@ -341,11 +341,22 @@ fn an_offence_costs_what_the_law_says() {
 
 #[test]
 fn another_protocols_opener_is_turned_away_and_not_banned() {
-    for dialect in [Dialect::Json, Dialect::Chain] {
+    let (http, tls, json) = ("GET / HTTP/1.1\r\n", "\x16\x03\x01", r#"{"message_type":"ping"}"#);
+    let chain = r#""GetChain""#;
+    for (dialect, first) in [
+        (Dialect::Json, http),
+        (Dialect::Json, tls),
+        (Dialect::Json, chain),
+        (Dialect::Chain, http),
+        (Dialect::Chain, tls),
+        (Dialect::Chain, json),
+        (Dialect::Frames, json),
+        (Dialect::Frames, chain),
+    ] {
         let mut room = room(limits());
         let peer = join(&mut room, dialect);
-        room.say(peer, b"GET / HTTP/1.1\r\n");
-        assert!(matches!(room.gone(peer), Some(Reason::Opener(_))));
+        room.say(peer, first.as_bytes());
+        assert!(matches!(room.gone(peer), Some(Reason::Opener(_))), "{dialect:?} {first}");
         assert!(room.relay.bans().is_empty());
     }
 }

@@ -100,6 +100,6 @@ mod tests {
         measure("checking what costs little", 200, || {
             assert!(Check::begin(block.clone(), text.clone()).is_ok());
         });
-        measure("hashing its text", 200, || drop(Hash::of(&text)));
+        measure("hashing its text", 200, || assert!(Hash::of(&text) != Hash::ZERO));
     }
 }

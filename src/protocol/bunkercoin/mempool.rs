@@ -122,8 +122,10 @@ mod tests {
     fn a_full_pool_holds_the_smallest_hashes_whatever_order_they_came_in() {
         let all = MAX_TRANSACTIONS * 2;
         let (mut one, mut other) = (Mempool::default(), Mempool::default());
-        (0..all).for_each(|it| drop(add(&mut one, it)));
-        (0..all).rev().for_each(|it| drop(add(&mut other, it)));
+        for it in 0..all {
+            add(&mut one, it);
+            add(&mut other, all - 1 - it);
+        }
         assert_eq!((one.len(), one.items()), (MAX_TRANSACTIONS, other.items()));
         let mut hashes: Vec<Hash> = (0..all).map(|it| number(it).0).collect();
         hashes.sort();

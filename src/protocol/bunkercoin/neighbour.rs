@@ -11,7 +11,7 @@ use crate::time::Instant;
 
 /// How long it is not asked again for what it was asked for.
 pub const ASK_AGAIN: Duration = Duration::from_secs(10);
-/// How long it is not answered again: this, and as long as its answer takes at [`ANSWER_RATE`]. What is shared is not
+/// How long it is not answered again: this, and as long as its answer takes at `ANSWER_RATE`. What is shared is not
 /// counted among what waits for it, so that asking has to be slower than anybody can fetch what was asked for.
 pub const ANSWER_AGAIN: Duration = Duration::from_secs(1);
 /// Bytes a second.

@@ -13,13 +13,15 @@
 //! Whoever sends one message and a blank line is answered `REPLY`, a blank line, and the end of the connection; one
 //! that ends its stream without any newline too. Everybody else says a message a line and is answered
 //! `{"response":REPLY}` a line; it hears what the others have to say from then on, and a blank line ends it. Who is
-//! dialled is one of these from the beginning, and cannot end it by a blank line: that may be part of a reply.
+//! dialled is answered so from the beginning, hears the others once it has shown that it reads lines, and cannot end it
+//! by a blank line: that may be part of a reply.
 
 use std::time::Duration;
 
 use super::desk::{Answer, Desk, Speaker};
 use super::listing::Payload;
-use super::message::Key;
+use super::message::{Key, is_known, is_response};
+use super::neighbours::Manner;
 use super::reply;
 use super::stream::{Event, Fault, Stream};
 use crate::deadlines::Wake;
@@ -28,8 +30,8 @@ use crate::time::Instant;
 
 /// How long the first reply waits for what tells the two styles apart, when that has not come with the message.
 pub const STYLE_GRACE: Duration = Duration::from_millis(100);
-/// What a connection may be answered in a turn, bytes, before the rest of what it said waits for the next: many small
-/// questions with large answers come in one read.
+/// What a connection may be answered in a turn, bytes, before the rest of what it said waits until it has taken that:
+/// many small questions with large answers come in one read.
 pub const ANSWERS_IN_A_TURN: usize = 64 * 1024;
 
 /// What has been said and how it is answered.
@@ -53,6 +55,8 @@ pub(super) struct Dialed {
     pub dial: DialId,
     /// What it was greeted with; `None` until it is.
     pub nonce: Option<String>,
+    /// When it is sent a blank line, unless it has said something.
+    pub silent_until: Option<Instant>,
 }
 
 /// A message, or why it is none.
@@ -61,7 +65,8 @@ type Said = Result<String, Fault>;
 #[derive(Debug)]
 enum Style {
     New,
-    Undecided(Said),
+    /// Until then.
+    Undecided(Said, Instant),
     Kept,
     Over,
 }
@@ -100,9 +105,14 @@ impl Conversation {
         self.note(out);
     }
 
-    /// Another turn: what waits is read on.
-    pub fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, max: usize) {
+    /// Another turn: it may be answered as much again.
+    pub fn begin_turn(&mut self) {
         self.answered = 0;
+    }
+
+    /// What waits is read on.
+    pub fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, max: usize) {
+        self.begin_turn();
         if !self.rest.is_empty() {
             let rest = std::mem::take(&mut self.rest);
             self.heard(now, out, desk, max, &rest);
@@ -113,10 +123,13 @@ impl Conversation {
     pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, max: usize) {
         self.go_on(now, out, desk, max);
         let last = self.stream.finish().and_then(said);
+        if let Some(last) = &last {
+            self.learn_manner(out, desk, last);
+        }
         let last = last.filter(|_| out.count_message(self.speaker.token, self.stream.passed()));
         match (std::mem::replace(&mut self.style, Style::Over), last) {
             (Style::New, Some(said)) => self.answer_once(now, out, desk, said),
-            (Style::Undecided(first), last) => {
+            (Style::Undecided(first, _), last) => {
                 self.answer_kept(now, out, desk, first);
                 last.into_iter().for_each(|said| self.answer_kept(now, out, desk, said));
             }
@@ -125,18 +138,26 @@ impl Conversation {
         }
     }
 
-    /// Nothing has followed the first message for so long.
-    pub fn grace_is_over(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk) {
+    /// When something is to be done, if nothing comes before.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.style {
+            Style::Undecided(_, until) => Some(*until),
+            Style::New | Style::Kept | Style::Over => self.dialed.as_ref()?.silent_until,
+        }
+    }
+
+    /// Nothing has come: a first message is one of several, and somebody dialled may wait for a blank line.
+    pub fn waited(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk) {
         self.keep(now, out, desk);
+        if let Some(dialed) = &mut self.dialed
+            && dialed.silent_until.take().is_some()
+        {
+            out.answer(self.speaker.token, b"\n");
+        }
         self.note(out);
     }
 
-    /// Whether its first reply waits for what comes next.
-    pub fn is_undecided(&self) -> bool {
-        matches!(self.style, Style::Undecided(_))
-    }
-
-    /// Whether some of what it said waits for the next turn.
+    /// Whether some of what it said waits.
     pub fn is_waiting(&self) -> bool {
         !self.rest.is_empty()
     }
@@ -173,6 +194,7 @@ impl Conversation {
         let token = self.speaker.token;
         match said_or(event) {
             Ok(said) => {
+                self.learn_manner(out, desk, &said);
                 if out.count_message(token, self.stream.passed()) {
                     self.asked(now, out, desk, said);
                 }
@@ -187,9 +209,9 @@ impl Conversation {
     fn asked(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, said: Said) {
         self.keep(now, out, desk);
         match self.style {
-            Style::New => self.style = Style::Undecided(said),
+            Style::New => self.style = Style::Undecided(said, now + STYLE_GRACE),
             Style::Kept => self.answer_kept(now, out, desk, said),
-            Style::Undecided(_) | Style::Over => {}
+            Style::Undecided(..) | Style::Over => {}
         }
     }
 
@@ -197,18 +219,38 @@ impl Conversation {
         if self.dialed.is_some() {
             return;
         }
-        if let Style::Undecided(said) = std::mem::replace(&mut self.style, Style::Over) {
+        if let Style::Undecided(said, _) = std::mem::replace(&mut self.style, Style::Over) {
             self.answer_once(now, out, desk, said);
         }
         out.finish(self.speaker.token);
     }
 
-    /// If its style was not known: it is now.
-    fn keep(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk) {
-        if !self.is_undecided() {
+    /// What somebody dialled says first tells how it wants to be told.
+    fn learn_manner(&mut self, out: &mut impl TextOutbox, desk: &mut Desk, said: &Said) {
+        let (Some(dialed), Ok(text)) = (&mut self.dialed, said) else { return };
+        let dial = dialed.dial;
+        if is_known(text) {
+            out.vouch_for(dial); // its connections may be short
+        }
+        if desk.neighbours.manner(dial) != Manner::Unknown || dialed.nonce.is_none() {
             return;
         }
-        if let Style::Undecided(first) = std::mem::replace(&mut self.style, Style::Kept) {
+        if dialed.silent_until.take().is_none() && !is_response(text) {
+            return desk.neighbours.learn(dial, Manner::Single); // it has waited for the blank line
+        }
+        desk.neighbours.learn(dial, Manner::Kept);
+        out.listen(self.speaker.token);
+        while let Some(waiting) = desk.neighbours.next(dial) {
+            out.answer(self.speaker.token, format!("{waiting}\n").as_bytes());
+        }
+    }
+
+    /// If its style was not known: it is now.
+    fn keep(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk) {
+        if !matches!(self.style, Style::Undecided(..)) {
+            return;
+        }
+        if let Style::Undecided(first, _) = std::mem::replace(&mut self.style, Style::Kept) {
             out.listen(self.speaker.token);
             self.answer_kept(now, out, desk, first);
         }
@@ -260,7 +302,7 @@ impl Conversation {
 
     fn note(&self, out: &mut impl TextOutbox) {
         let held = match &self.style {
-            Style::Undecided(Ok(text)) => text.capacity(),
+            Style::Undecided(Ok(text), _) => text.capacity(),
             _ => 0,
         };
         let stream = protocol::Stream {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::hash::Hash;
 use super::listing::Payload;
 use super::message::{Key, Message, Refusal, Request};
+use super::neighbours::Neighbours;
 use super::peers::{self, Peers};
 use super::questions;
 use super::reply;
@@ -29,7 +30,8 @@ pub const CHATS_MAX: usize = 20_000;
 #[derive(Debug)]
 pub(super) struct Desk {
     pub peers: Peers,
-    pub store: Store,
+    pub neighbours: Neighbours,
+    store: Store,
     chats: Seen,
     /// What those who are dialled were asked when they were reached: whoever asks us that is we.
     nonces: BTreeMap<String, (DialId, SocketAddr)>,
@@ -61,6 +63,7 @@ impl Desk {
     pub fn new(peers: Peers, seed: u64) -> Self {
         Self {
             peers,
+            neighbours: Neighbours::default(),
             store: Store::new(),
             chats: Seen::new(CHAT_WINDOW, CHATS_MAX),
             nonces: BTreeMap::new(),
@@ -80,6 +83,12 @@ impl Desk {
     /// Who was greeted so is gone.
     pub fn take_leave(&mut self, nonce: &str) {
         self.nonces.remove(nonce);
+    }
+
+    /// Somebody is not dialled any more.
+    pub fn forgotten(&mut self, dial: DialId) {
+        self.peers.forget(dial);
+        self.neighbours.remove(dial);
     }
 
     /// A message has been said.
@@ -125,7 +134,7 @@ impl Desk {
         let Some((dial, address)) = nonce.and_then(|nonce| self.nonces.remove(&nonce)) else {
             return Answer::Reply(reply::reply(message.key, "pong", message.payload.unwrap_or("null")));
         };
-        self.peers.forget(dial);
+        self.forgotten(dial);
         self.peers.note_ourselves(address);
         out.forget(dial);
         Answer::Ourselves
@@ -133,9 +142,8 @@ impl Desk {
 
     fn chat(&mut self, now: Instant, out: &mut impl TextOutbox, speaker: Speaker, text: &str) -> Answer {
         let hash = Hash::of([text]);
-        let has_neighbours = !self.peers.is_empty() || !self.nonces.is_empty();
-        if !(has_neighbours && self.chats.contains(now, hash)) {
-            announce(out, speaker, text);
+        if self.neighbours.is_empty() || !self.chats.contains(now, hash) {
+            self.announce(out, speaker, text);
         }
         self.chats.insert(now, hash);
         Answer::Silence
@@ -153,6 +161,7 @@ impl Desk {
         };
         if message.request == Request::RemovePeer {
             if let Some(dial) = self.peers.remove(peer) {
+                self.neighbours.remove(dial);
                 out.forget(dial);
             }
         } else if self.peers.is_ourselves(peer) {
@@ -161,6 +170,7 @@ impl Desk {
             && let Some(dial) = out.keep_up(peer, Dialect::Json, FORGET_AFTER)
         {
             self.peers.add(peer, dial);
+            self.neighbours.add(dial);
         }
         self.list(message.key)
     }
@@ -183,8 +193,15 @@ impl Desk {
         if let Err(reasons) = added {
             return Answer::Reply(reply::reply(message.key, rejected, &reply::texts(reasons)));
         }
-        announce(out, speaker, text);
+        self.announce(out, speaker, text);
         Answer::Reply(reply::reply(message.key, accepted, payload))
+    }
+
+    /// To everybody who listens, but for whom it came from.
+    fn announce(&mut self, out: &mut impl TextOutbox, speaker: Speaker, text: &str) {
+        let line = format!("{text}\n");
+        out.announce(Some(speaker.token), Dialect::Json, line.as_bytes());
+        self.neighbours.tell(out, speaker.token, text);
     }
 
     /// What would be wrong with it; nothing is changed.
@@ -193,10 +210,4 @@ impl Desk {
         let reasons = checked.err().unwrap_or_default();
         Answer::Reply(reply::reply(message.key, "errors", &reply::texts(reasons)))
     }
-}
-
-/// To everybody who listens, but for whom it came from.
-fn announce(out: &mut impl TextOutbox, speaker: Speaker, text: &str) {
-    let line = format!("{text}\n");
-    out.announce(Some(speaker.token), Dialect::Json, line.as_bytes());
 }

@@ -150,6 +150,17 @@ impl<'a> Message<'a> {
     }
 }
 
+/// Whether a node has said this: a message that somebody knows.
+pub(super) fn is_known(text: &str) -> bool {
+    matches!(Message::parse(text), Ok(_) | Err(Refusal::Reply))
+}
+
+/// Whether a message is an answer as those give it who answer a line: `{"response":…}`.
+pub(super) fn is_response(text: &str) -> bool {
+    let fields: Option<Fields<'_>> = serde_json::from_str(text).ok();
+    fields.is_some_and(|fields| fields.response.is_some())
+}
+
 impl Request {
     /// Whether a payload, where there is one, is the name of something.
     pub fn wants_hash(self) -> bool {

@@ -21,6 +21,7 @@ mod hash;
 mod item;
 mod listing;
 mod message;
+mod neighbours;
 mod peers;
 mod pool;
 mod questions;
@@ -35,11 +36,13 @@ use std::net::SocketAddr;
 pub use chain::{BLOCKS_BYTES, BLOCKS_MAX};
 pub use conversation::{ANSWERS_IN_A_TURN, STYLE_GRACE};
 pub use desk::{CHAT_WINDOW, CHATS_MAX, FORGET_AFTER};
+pub use neighbours::{SILENCE, WAITING_BYTES, WAITING_MAX};
 pub use pool::{POOL_BYTES, POOL_MAX};
 pub use store::SEEN_MAX;
 
 use conversation::{Conversation, Dialed};
 use desk::{Desk, Speaker};
+use neighbours::Manner;
 use peers::Peers;
 
 use super::{DialId, Newcomer, Origin, TextOutbox, Token};
@@ -68,7 +71,9 @@ pub struct Clarke {
     graces: Deadlines<Token>,
     /// Whoever was dialled and is to be greeted.
     newcomers: Vec<Token>,
-    /// Who has said more than is answered in a turn.
+    /// Whose connection is gone: it may be dialled for the next message.
+    gone: Vec<DialId>,
+    /// Who has said more than is answered in a turn, and may have caught up.
     waiting: Vec<Token>,
     /// Who has been answered in this one.
     answered: Vec<Token>,
@@ -84,6 +89,7 @@ impl Clarke {
             desk: Desk::new(Peers::new(max_peers, listening), seed),
             graces: Deadlines::new(),
             newcomers: Vec::new(),
+            gone: Vec::new(),
             waiting: Vec::new(),
             answered: Vec::new(),
         }
@@ -96,7 +102,8 @@ impl Clarke {
             Origin::Accepted => None,
             Origin::Dialed(dial) => {
                 self.newcomers.push(peer);
-                Some(Dialed { dial, nonce: None })
+                self.desk.neighbours.join(dial, peer);
+                Some(Dialed { dial, nonce: None, silent_until: None })
             }
         };
         self.conversations.insert(peer, Conversation::new(speaker, dialed));
@@ -106,64 +113,84 @@ impl Clarke {
     pub fn heard(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token, bytes: &[u8]) {
         let Some(conversation) = self.conversations.get_mut(&from) else { return };
         conversation.heard(now, out, &mut self.desk, self.max_message, bytes);
-        self.look_after(now, from);
+        self.look_after(from);
     }
 
     /// See [`Protocol::ended`](super::Protocol::ended).
     pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token) {
         let Some(conversation) = self.conversations.get_mut(&from) else { return };
         conversation.ended(now, out, &mut self.desk, self.max_message);
-        self.look_after(now, from);
+        self.look_after(from);
     }
 
     /// See [`Protocol::left`](super::Protocol::left).
     pub fn left(&mut self, _now: Instant, peer: Token) {
         let Some(mut conversation) = self.conversations.remove(&peer) else { return };
         self.graces.cancel(peer, &mut conversation.wake);
-        if let Some(nonce) = conversation.dialed.and_then(|dialed| dialed.nonce) {
-            self.desk.take_leave(&nonce);
+        if let Some(Dialed { dial, nonce, .. }) = conversation.dialed {
+            nonce.iter().for_each(|nonce| self.desk.take_leave(nonce));
+            self.desk.neighbours.leave(dial);
+            self.gone.push(dial);
+        }
+    }
+
+    /// See [`Protocol::caught_up`](super::Protocol::caught_up).
+    pub fn caught_up(&mut self, _now: Instant, peer: Token) {
+        if self.conversations.get(&peer).is_some_and(Conversation::is_waiting) {
+            self.waiting.push(peer);
         }
     }
 
     /// See [`Protocol::forgotten`](super::Protocol::forgotten).
     pub fn forgotten(&mut self, _now: Instant, dial: DialId) {
-        self.desk.peers.forget(dial);
+        self.desk.forgotten(dial);
     }
 
     /// See [`Protocol::expired`](super::Protocol::expired).
     pub fn expired(&mut self, now: Instant, out: &mut impl TextOutbox) {
         for peer in std::mem::take(&mut self.newcomers) {
-            self.greet(out, peer);
+            self.greet(now, out, peer);
+        }
+        for dial in std::mem::take(&mut self.gone) {
+            self.desk.neighbours.hurry(out, dial);
         }
         let answered = std::mem::take(&mut self.answered);
         for peer in std::mem::take(&mut self.waiting).into_iter().chain(answered) {
-            if let Some(conversation) = self.conversations.get_mut(&peer) {
-                conversation.go_on(now, out, &mut self.desk, self.max_message);
-                self.look_after(now, peer);
-            }
+            self.go_on(now, out, peer);
         }
         while let Some(peer) = self.graces.pop(now) {
             if let Some(conversation) = self.conversations.get_mut(&peer) {
                 conversation.wake.came();
-                conversation.grace_is_over(now, out, &mut self.desk);
-                self.look_after(now, peer);
+                if conversation.deadline().is_some_and(|when| when <= now) {
+                    conversation.waited(now, out, &mut self.desk);
+                }
+                self.look_after(peer);
             }
         }
     }
 
     /// See [`Protocol::next_deadline`](super::Protocol::next_deadline).
     pub fn next_deadline(&self) -> Option<Instant> {
-        let is_due = !self.newcomers.is_empty() || !self.waiting.is_empty();
+        let is_due = !self.newcomers.is_empty() || !self.waiting.is_empty() || !self.gone.is_empty();
         if is_due { Some(Instant::START) } else { self.graces.next() }
     }
 
-    /// What a connection waits for now.
-    fn look_after(&mut self, now: Instant, peer: Token) {
+    /// Another turn. Who has not taken what it was answered is answered no more until it has caught up.
+    fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token) {
         let Some(conversation) = self.conversations.get_mut(&peer) else { return };
-        if conversation.is_undecided() {
-            self.graces.by(peer, &mut conversation.wake, now + STYLE_GRACE);
-        } else {
-            self.graces.cancel(peer, &mut conversation.wake);
+        if conversation.is_waiting() && out.is_behind(peer) {
+            return conversation.begin_turn();
+        }
+        conversation.go_on(now, out, &mut self.desk, self.max_message);
+        self.look_after(peer);
+    }
+
+    /// What a connection waits for now.
+    fn look_after(&mut self, peer: Token) {
+        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
+        match conversation.deadline() {
+            Some(when) => self.graces.by(peer, &mut conversation.wake, when),
+            None => self.graces.cancel(peer, &mut conversation.wake),
         }
         if conversation.is_waiting() {
             self.waiting.push(peer);
@@ -172,12 +199,25 @@ impl Clarke {
         }
     }
 
-    fn greet(&mut self, out: &mut impl TextOutbox, peer: Token) {
+    /// The first that somebody dialled is told, in its manner.
+    fn greet(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token) {
         let Some(conversation) = self.conversations.get_mut(&peer) else { return };
         let Some(dialed) = &mut conversation.dialed else { return };
+        let manner = self.desk.neighbours.manner(dialed.dial);
+        if manner == Manner::Single
+            && let Some(text) = self.desk.neighbours.next(dialed.dial)
+        {
+            return out.answer(peer, format!("{text}\n\n").as_bytes());
+        }
         let (ping, nonce) = self.desk.greet(dialed.dial, conversation.speaker.address);
         dialed.nonce = Some(nonce);
-        out.listen(peer);
-        out.answer(peer, format!("{ping}\n").as_bytes());
+        match manner {
+            Manner::Unknown => dialed.silent_until = Some(now + SILENCE),
+            Manner::Kept => out.listen(peer),
+            Manner::Single => {}
+        }
+        let end = if manner == Manner::Single { "\n\n" } else { "\n" };
+        out.answer(peer, format!("{ping}{end}").as_bytes());
+        self.look_after(peer);
     }
 }

@@ -54,15 +54,9 @@ impl Peers {
         Some(self.added.remove(place).1)
     }
 
-    /// It is not dialled any more: where it was.
-    pub fn forget(&mut self, dial: DialId) -> Option<SocketAddr> {
-        let place = self.added.iter().position(|(_, id)| *id == dial)?;
-        Some(self.added.remove(place).0)
-    }
-
-    /// Nobody is added.
-    pub fn is_empty(&self) -> bool {
-        self.added.is_empty()
+    /// It is not dialled any more.
+    pub fn forget(&mut self, dial: DialId) {
+        self.added.retain(|(_, id)| *id != dial);
     }
 
     /// That is us.
