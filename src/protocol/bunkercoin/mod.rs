@@ -190,7 +190,7 @@ impl Bunkercoin {
     /// Once a turn: deadlines that have come, and a slice of the work that waits.
     pub fn expired(&mut self, now: Instant, out: &mut impl TextOutbox) {
         while let Some(peer) = self.deadlines.pop(now) {
-            self.woken(now, out, peer);
+            self.woken(peer);
         }
         self.work(now, out);
     }

@@ -61,8 +61,8 @@ pub enum Fit {
 pub enum Changed {
     /// Nothing to be seen.
     Nothing,
-    /// A longer chain is ours; so many blocks stayed.
-    Replaced(usize),
+    /// A longer chain is ours.
+    Replaced,
     /// These transactions stood in a block that was given up, and wait again.
     Returned(Vec<Bytes>),
 }
@@ -84,8 +84,9 @@ impl Store {
     }
 
     /// The transactions, with commas between them.
-    pub fn mempool_items(&mut self) -> Chunk {
-        self.mempool.items()
+    pub fn mempool_items(&mut self) -> (Cost, Chunk) {
+        let copied = self.mempool.unjoined();
+        (cost::of_copying(copied), self.mempool.items())
     }
 
     /// What has changed since it was asked last.
@@ -130,7 +131,7 @@ impl Store {
     }
 
     /// Begins to replace all behind the first `fork` blocks by these, which make the chain longer. One at a time.
-    pub fn adopt(&mut self, fork: usize, blocks: VecDeque<Arc<Checked>>) {
+    pub fn adopt(&mut self, fork: usize, blocks: VecDeque<Arc<Checked>>) -> Cost {
         assert!(!self.is_adopting(), "a chain was to be replaced while it is being replaced");
         let (mut fork, mut blocks) = (fork, blocks);
         // another may have brought the beginning meanwhile
@@ -142,6 +143,7 @@ impl Store {
         }
         self.discarded.push_back(have);
         self.adoption = Some(Adoption::Building(self.chain.branch(fork), blocks, 0));
+        cost::STEP
     }
 
     /// Whether a chain is being replaced: nothing else may change until that is done.
@@ -183,7 +185,7 @@ impl Store {
                     let cost = cost::of_rows(self.chain.height().max(fork + blocks.len()));
                     let cut = self.replace(branch);
                     self.adoption = Some(Adoption::Entering(blocks, cut));
-                    (cost, Changed::Replaced(fork))
+                    (cost, Changed::Replaced)
                 }
             },
             Adoption::Entering(mut blocks, cut) => {
