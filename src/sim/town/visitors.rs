@@ -38,7 +38,8 @@ impl<B: TownBuilder> Town<B> {
                 self.request(who, web::post(path, body), Page::Status(&[400]));
             }
             Citizen::Poster => self.post(who),
-            Citizen::Smuggler if self.people[who].web.lacks().is_none() => {
+            // once: its connection may be on its way to its end
+            Citizen::Smuggler if self.people[who].asked_at.is_none() => {
                 let text = web::smuggle(&mut self.rng);
                 self.request(who, text.into(), SMUGGLED);
             }
