@@ -134,7 +134,7 @@ impl Room {
     /// Whether a peer of text has something still to take.
     pub fn is_behind(&self, peer: Token) -> bool {
         let found = self.peers.get(peer.index());
-        found.is_some_and(|peer| peer.dialect().is_text() && !peer.queue.is_empty())
+        found.is_some_and(|peer| !peer.queue.is_empty() && peer.dialect().is_text())
     }
 
     /// What only peers hold any more of what a store has lent them is counted anew.

@@ -268,7 +268,7 @@ impl Room {
         }
         self.turn.behind = behind; // its memory is used again
         let retained = &mut self.retained;
-        for audience in self.audiences.each_mut() {
+        for audience in self.audiences.each_mut().filter(|audience| !audience.log.is_empty()) {
             audience.log.clear(|len| *retained += chunk_cost(len));
         }
         self.enforce_replied();
