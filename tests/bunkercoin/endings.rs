@@ -82,5 +82,4 @@ fn who_ends_in_the_middle_of_a_chain_gives_its_place_up_before_its_connection_cl
     assert_eq!(house.chain.pool_bytes(), 0);
     house.pass(Duration::from_secs(60));
     assert_eq!(house.heard_by(peer), "", "it is asked nothing");
-
 }
