@@ -5,7 +5,7 @@ use std::time::Duration;
 use peer_relay::protocol::clarke::CHAT_WINDOW;
 use peer_relay::protocol::{DialId, Token};
 
-use crate::house::{House, NO_PARENT, block, message, transaction};
+use crate::house::{House, MAX_MESSAGE, NO_PARENT, block, message, transaction};
 
 /// More than any of these stories takes; a loop takes for ever.
 const ENOUGH: usize = 1000;
@@ -143,6 +143,28 @@ fn two_relays_never_answer_each_others_answers() {
         assert!(error.starts_with("{\"response\":{\"message_type\":\"error\""), "who dials us is: {error}");
         ring.houses[0].say(here, &error);
         assert_eq!(ring.settle(), 0);
+    }
+}
+
+#[test]
+fn the_longest_item_has_nobody_break_a_rule() {
+    for (from, to) in [(0, 1), (1, 0)] {
+        let mut ring = Ring::new(2);
+        ring.dial(from, to);
+        ring.settle();
+        let leaves = ring.leaves();
+        // of all envelopes the one that grows most when it is answered
+        for (kind, key) in [("add_block", "message"), ("submit_transaction", "message_type")] {
+            let front = format!("{{\"{key}\":\"{kind}\",\"payload\":");
+            let (item, _) = block(NO_PARENT, &[], 1);
+            let fill = "x".repeat(MAX_MESSAGE - front.len() - item.len() - "\"x\":\"\",}".len());
+            let said = format!("{front}{}}}", item.replacen('{', &format!("{{\"x\":\"{fill}\","), 1));
+            assert_eq!(said.len(), MAX_MESSAGE);
+            ring.houses[0].line(leaves[0], &said);
+            ring.settle();
+            assert_eq!(ring.houses[1].got(leaves[1]), format!("{said}\n"));
+            assert!(ring.houses.iter().all(|house| house.out.offences.is_empty()), "{from} dials {to}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is no message ends nothing but itself.
 
 use peer_relay::protocol::Offence;
+use peer_relay::protocol::clarke::REPLY_MARGIN;
 
 use crate::house::{House, MAX_MESSAGE, message};
 
@@ -80,17 +81,35 @@ fn a_message_in_lines_that_goes_wrong_costs_what_came_of_it_and_no_more() {
     assert_eq!(lines[1..], [PONG_LINE.trim_end(); 2]);
 }
 
+/// An echo of so many bytes.
+fn echo(len: usize) -> String {
+    message("echo", &format!("\"{}\"", "x".repeat(len - message("echo", "\"\"").len())))
+}
+
+#[test]
+fn a_request_too_long_is_refused_and_no_offence_for_a_reply_may_be_longer() {
+    let mut house = House::new();
+    let who = house.join("192.0.2.1");
+    for len in [MAX_MESSAGE + 1, MAX_MESSAGE + REPLY_MARGIN] {
+        house.line(who, &echo(len));
+        let reply = house.got(who);
+        assert!(reply.contains("a message of more than 64000 bytes") && reply.len() < 200, "{reply}");
+        assert!(house.out.offences.is_empty());
+    }
+    house.line(who, PING);
+    assert_eq!(house.got(who), PONG_LINE);
+}
+
 #[test]
 fn a_message_too_long_is_an_offence_at_the_first_byte_too_many() {
     let mut house = House::new();
     let who = house.join("192.0.2.1");
-    let longest =
-        message("echo", &format!("\"{}\"", "x".repeat(MAX_MESSAGE - message("echo", "\"\"").len())));
-    assert_eq!(longest.len(), MAX_MESSAGE);
+    let longest = echo(MAX_MESSAGE);
     house.say(who, &format!("{longest}\r\n"));
     house.say(who, &longest[..100]);
     assert_eq!(house.got(who), format!("{{\"response\":{longest}}}\n"));
     house.say(who, &longest[100..]);
+    house.say(who, &" ".repeat(REPLY_MARGIN));
     assert!(house.out.offences.is_empty() && house.is_open(who));
     house.say(who, " ");
     assert_eq!(house.out.offences, [(who, Offence::Oversize)]);
@@ -106,9 +125,9 @@ fn a_gigabyte_without_a_newline_is_one_offence_and_little_memory() {
         while fed < 1 << 30 && house.is_open(who) {
             house.say_bytes(who, &piece);
             fed += piece.len();
-            assert!(house.out.streams[&who].memory <= MAX_MESSAGE);
+            assert!(house.out.streams[&who].memory <= MAX_MESSAGE + REPLY_MARGIN);
         }
-        assert!(fed <= MAX_MESSAGE + piece.len(), "{fed} bytes were read");
+        assert!(fed <= MAX_MESSAGE + REPLY_MARGIN + piece.len(), "{fed} bytes were read");
         assert_eq!(house.out.offences, [(who, Offence::Oversize)]);
         house.line(other, PING);
         assert_eq!(house.got(other), PONG_LINE);

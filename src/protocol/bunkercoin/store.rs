@@ -77,6 +77,8 @@ pub enum Changed {
     Nothing,
     /// A longer chain is ours.
     Replaced,
+    /// These transactions stood in a block that was given up, and wait again.
+    Returned(Vec<Bytes>),
 }
 
 impl Store {
@@ -240,8 +242,9 @@ impl Store {
             Adoption::Entering(blocks, cut) => self.enter_next(blocks, cut),
             Adoption::Returning(mut cut) => match cut.next().map(<[u8]>::to_vec) {
                 Some(text) => {
-                    self.leave(&text);
-                    (cost::of_parsing(text.len()), Some(Adoption::Returning(cut)))
+                    self.adoption = Some(Adoption::Returning(cut));
+                    let returned = self.leave(&text);
+                    return (cost::of_parsing(text.len()), Changed::Returned(returned));
                 }
                 None => (cost::STEP, Some(Adoption::Freeing(cut))),
             },
@@ -305,22 +308,25 @@ impl Store {
     }
 
     /// A block is not in the chain any more: what stands in no other block waits again.
-    fn leave(&mut self, text: &[u8]) {
-        let Ok(block) = serde_json::from_slice::<Block>(text) else { return }; // we wrote it ourselves
+    fn leave(&mut self, text: &[u8]) -> Vec<Bytes> {
+        let Ok(block) = serde_json::from_slice::<Block>(text) else { return Vec::new() }; // we wrote it ourselves
+        let mut returned = Vec::new();
         for transaction in &block.transactions {
             let hash = transaction.hash();
             let Some(count) = self.spent.get_mut(&hash) else { continue };
             *count -= 1;
             if *count == 0 {
                 self.spent.remove(&hash);
-                self.bring_back(hash, transaction);
+                returned.extend(self.bring_back(hash, transaction));
             }
         }
+        returned
     }
 
     /// It has been news before, and its file has it: in the block that was dropped.
-    fn bring_back(&mut self, hash: Hash, transaction: &Transaction) {
-        self.mempool.add(self.now, hash, Bytes::from(transaction.to_json()));
+    fn bring_back(&mut self, hash: Hash, transaction: &Transaction) -> Option<Bytes> {
+        let text = Bytes::from(transaction.to_json());
+        (self.mempool.add(self.now, hash, text.clone()) == Entry::New).then_some(text)
     }
 
     fn free(&mut self) -> Cost {

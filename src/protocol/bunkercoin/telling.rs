@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Bunkercoin;
 use super::candidate::Candidate;
 use super::chain::MAX_BYTES;
@@ -144,10 +146,19 @@ impl Bunkercoin {
     /// A longer chain is ours.
     pub(super) fn adopted(&mut self, out: &mut impl TextOutbox) {
         self.counts.adopted += 1;
-        let from = self.adopted_from.take();
+        let from = self.adopted_from;
         let chain = self.store.chain();
         if let Some(text) = chain.height().checked_sub(1).and_then(|last| chain.block(last)) {
             self.announce_block(out, from, text);
+        }
+    }
+
+    /// Transactions of blocks that were given up wait again. Whoever told the longer chain may never have heard of them,
+    /// for when it asked what waits they were in our chain. All others have heard of them, or will from it.
+    pub(super) fn tell_returned(&self, out: &mut impl TextOutbox, transactions: &[Bytes]) {
+        let Some(peer) = self.adopted_from else { return };
+        for text in transactions {
+            out.answer(peer, &[b"{\"NewTransaction\":", text.as_ref(), b"}\n"].concat());
         }
     }
 

@@ -52,6 +52,7 @@ impl Bunkercoin {
         match changed {
             Changed::Nothing => {}
             Changed::Replaced => self.adopted(out),
+            Changed::Returned(transactions) => self.tell_returned(out, &transactions),
         }
         cost
     }

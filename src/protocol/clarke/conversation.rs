@@ -30,6 +30,9 @@ use crate::time::Instant;
 
 /// How long the first reply waits for what tells the two styles apart, when that has not come with the message.
 pub const STYLE_GRACE: Duration = Duration::from_millis(100);
+/// A reply repeats the item it is about, and has more around it than the request had: what is read may be so much
+/// longer than a request, or the longest of them would have its answer cut off.
+pub const REPLY_MARGIN: usize = 128;
 /// What a connection may be answered in a turn, bytes, before the rest of what it said waits until it has taken that:
 /// many small questions with large answers come in one read.
 pub const ANSWERS_IN_A_TURN: usize = 64 * 1024;
@@ -87,20 +90,13 @@ impl Conversation {
     }
 
     /// Bytes have come.
-    pub fn heard(
-        &mut self,
-        now: Instant,
-        out: &mut impl TextOutbox,
-        desk: &mut Desk,
-        max: usize,
-        bytes: &[u8],
-    ) {
+    pub fn heard(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, bytes: &[u8]) {
         if !self.rest.is_empty() {
             self.rest.extend_from_slice(bytes);
             return;
         }
         let mut input = bytes;
-        self.read(now, out, desk, max, &mut input);
+        self.read(now, out, desk, &mut input);
         self.rest = input.to_vec();
         self.note(out);
     }
@@ -111,17 +107,17 @@ impl Conversation {
     }
 
     /// What waits is read on.
-    pub fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, max: usize) {
+    pub fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk) {
         self.begin_turn();
         if !self.rest.is_empty() {
             let rest = std::mem::take(&mut self.rest);
-            self.heard(now, out, desk, max, &rest);
+            self.heard(now, out, desk, &rest);
         }
     }
 
     /// No more will come.
-    pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, max: usize) {
-        self.go_on(now, out, desk, max);
+    pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk) {
+        self.go_on(now, out, desk);
         let last = self.stream.finish().and_then(said);
         if let Some(last) = &last {
             self.learn_manner(out, desk, last);
@@ -167,19 +163,12 @@ impl Conversation {
         self.answered > 0
     }
 
-    fn read(
-        &mut self,
-        now: Instant,
-        out: &mut impl TextOutbox,
-        desk: &mut Desk,
-        max: usize,
-        input: &mut &[u8],
-    ) {
+    fn read(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, input: &mut &[u8]) {
         let token = self.speaker.token;
         while self.answered <= ANSWERS_IN_A_TURN
-            && let Some(event) = self.stream.next(max, input)
+            && let Some(event) = self.stream.next(desk.max_message + REPLY_MARGIN, input)
         {
-            self.take(now, out, desk, max, event);
+            self.take(now, out, desk, event);
             if !out.is_open(token) || matches!(self.style, Style::Over) {
                 *input = &[];
                 self.stream = Stream::default();
@@ -190,7 +179,7 @@ impl Conversation {
         }
     }
 
-    fn take(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, max: usize, event: Event) {
+    fn take(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, event: Event) {
         let token = self.speaker.token;
         match said_or(event) {
             Ok(said) => {
@@ -200,7 +189,8 @@ impl Conversation {
                 }
             }
             Err(Event::Oversize) => {
-                out.offended(token, Offence::Oversize, format_args!("a message of more than {max} bytes"));
+                let most = desk.max_message + REPLY_MARGIN;
+                out.offended(token, Offence::Oversize, format_args!("a message of more than {most} bytes"));
             }
             Err(_) => self.blank_line(now, out, desk),
         }

@@ -31,6 +31,8 @@ pub const CHATS_MAX: usize = 20_000;
 pub(super) struct Desk {
     pub peers: Peers,
     pub neighbours: Neighbours,
+    /// Longest message that is answered or passed on, bytes.
+    pub max_message: usize,
     store: Store,
     chats: Seen,
     /// What those who are dialled were asked when they were reached: whoever asks us that is we.
@@ -60,10 +62,11 @@ pub(super) enum Answer {
 
 impl Desk {
     /// An empty store, and nobody to dial.
-    pub fn new(peers: Peers, seed: u64) -> Self {
+    pub fn new(peers: Peers, max_message: usize, seed: u64) -> Self {
         Self {
             peers,
             neighbours: Neighbours::default(),
+            max_message,
             store: Store::new(),
             chats: Seen::new(CHAT_WINDOW, CHATS_MAX),
             nonces: BTreeMap::new(),
@@ -107,6 +110,10 @@ impl Desk {
                 return Answer::Error(reply::error_of(key, "unknown message type", &name));
             }
         };
+        if text.len() > self.max_message {
+            let why = format!("a message of more than {} bytes", self.max_message);
+            return Answer::Error(reply::error(message.key, &why));
+        }
         match message.request {
             Request::Echo => Answer::Reply(text.into()),
             Request::Ping => self.ping(out, message),

@@ -12,7 +12,7 @@
 //! Transactions and blocks that are new and right are kept, within bounds, and go once to everybody who listens, as the
 //! message that came. Whoever has one already is not asked: a repeat is rejected, as far back as the memory of
 //! [`SEEN_MAX`] hashes reaches. Everything that is held for all together is bounded by constants; what is held
-//! for one connection is a message of at most `max_message` bytes and one read's rest.
+//! for one connection is a message of at most `max_message` bytes and [`REPLY_MARGIN`], and one read's rest.
 
 mod chain;
 mod conversation;
@@ -33,7 +33,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 pub use chain::{BLOCKS_BYTES, BLOCKS_MAX};
-pub use conversation::{ANSWERS_IN_A_TURN, STYLE_GRACE};
+pub use conversation::{ANSWERS_IN_A_TURN, REPLY_MARGIN, STYLE_GRACE};
 pub use desk::{CHAT_WINDOW, CHATS_MAX, FORGET_AFTER};
 pub use neighbours::{SILENCE, WAITING_BYTES, WAITING_MAX};
 pub use pool::{POOL_BYTES, POOL_MAX};
@@ -51,7 +51,7 @@ use crate::time::Instant;
 /// What it is told at its making.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Longest message, bytes.
+    /// Longest message that is answered or passed on, bytes.
     pub max_message: usize,
     /// Most neighbours that are dialled because somebody has added them.
     pub max_peers: usize,
@@ -64,7 +64,6 @@ pub struct Setup {
 /// All its connections, and what they share.
 #[derive(Debug)]
 pub struct Clarke {
-    max_message: usize,
     conversations: BTreeMap<Token, Conversation>,
     desk: Desk,
     graces: Deadlines<Token>,
@@ -83,9 +82,8 @@ impl Clarke {
     pub fn new(setup: Setup) -> Self {
         let Setup { max_message, max_peers, listening, seed } = setup;
         Self {
-            max_message,
             conversations: BTreeMap::new(),
-            desk: Desk::new(Peers::new(max_peers, listening), seed),
+            desk: Desk::new(Peers::new(max_peers, listening), max_message, seed),
             graces: Deadlines::new(),
             newcomers: Vec::new(),
             gone: Vec::new(),
@@ -111,14 +109,14 @@ impl Clarke {
     /// See [`Protocol::heard`](super::Protocol::heard).
     pub fn heard(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token, bytes: &[u8]) {
         let Some(conversation) = self.conversations.get_mut(&from) else { return };
-        conversation.heard(now, out, &mut self.desk, self.max_message, bytes);
+        conversation.heard(now, out, &mut self.desk, bytes);
         self.look_after(from);
     }
 
     /// See [`Protocol::ended`](super::Protocol::ended).
     pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token) {
         let Some(conversation) = self.conversations.get_mut(&from) else { return };
-        conversation.ended(now, out, &mut self.desk, self.max_message);
+        conversation.ended(now, out, &mut self.desk);
         self.look_after(from);
     }
 
@@ -180,7 +178,7 @@ impl Clarke {
         if conversation.is_waiting() && out.is_behind(peer) {
             return conversation.begin_turn();
         }
-        conversation.go_on(now, out, &mut self.desk, self.max_message);
+        conversation.go_on(now, out, &mut self.desk);
         self.look_after(peer);
     }
 
