@@ -44,7 +44,7 @@ enum Canary {
     ChecksNoSignature,
     ChecksNoMerkleRoot,
     ChecksNoDelay,
-    /// What comes back when a chain is given up waits at one relay alone.
+    /// Nothing waits any more once there was a longer chain.
     LosesAtAReorganisation,
     AnswersHalfALine,
     AnswersSomebodyElse,
@@ -76,6 +76,7 @@ struct State {
     heard: BTreeSet<Vec<u8>>,
     /// The chain that it would rather tell.
     chain: Vec<u8>,
+    has_reorganised: bool,
     last_asker: Option<Token>,
     last_asker_of_json: Option<Token>,
     chatter: Option<Token>,
@@ -128,6 +129,7 @@ impl State {
             out.announce(Some(from), Dialect::Chain, line);
         }
         let is_longer = line.len() > self.chain.len();
+        self.has_reorganised |= is_chain && is_longer && !self.chain.is_empty();
         if is_chain && (is_longer || self.canary == Canary::AdoptsAShorterChain) {
             self.chain = line.to_vec();
         }
@@ -170,7 +172,6 @@ impl<O: TextOutbox> TextOutbox for Bars<'_, O> {
         let is_question = text.starts_with(b"\"Get");
         let is_lost = match self.state.canary {
             Canary::ForgetsToAsk => is_question && self.state.is_time(6),
-            Canary::LosesAtAReorganisation => text.starts_with(b"{\"NewTransaction\":"),
             _ => false,
         };
         if !is_lost {
@@ -193,6 +194,9 @@ impl<O: TextOutbox> TextOutbox for Bars<'_, O> {
                 if is_chain && !self.state.chain.is_empty() =>
             {
                 self.out.answer(to, &self.state.chain);
+            }
+            Canary::LosesAtAReorganisation if !is_chain && self.state.has_reorganised => {
+                self.out.answer(to, b"{\"Mempool\":[]}\n");
             }
             Canary::AnswersHalfALine if is_chain && tail.len() > 3 && self.state.is_time(5) => {
                 self.out.answer_stored(to, head, stored, &tail[..tail.len() / 2]);
@@ -359,6 +363,7 @@ impl TownBuilder for Canary {
             begun: BTreeMap::new(),
             heard: BTreeSet::new(),
             chain: Vec::new(),
+            has_reorganised: false,
             last_asker: None,
             last_asker_of_json: None,
             chatter: None,

@@ -101,7 +101,7 @@ impl<B: TownBuilder> Town<B> {
             return Err(Promise::Cause.broken(how));
         }
         let lacks = person.web.lacks().filter(|_| role == Citizen::Smuggler && was_there);
-        if let Some(lacks) = lacks.filter(|_| self.course.forbids_losses()) {
+        if let Some(lacks) = lacks.filter(|_| !was_idle && self.course.forbids_losses()) {
             return Err(lacks);
         }
         if role == Citizen::Asker && was_there {

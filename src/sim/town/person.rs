@@ -1,6 +1,7 @@
 //! Somebody in a town: its part, what its connection has come to, and what it knows. Does nothing by itself.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::chain::Talk;
 use super::clarke::Counter;
@@ -33,6 +34,8 @@ pub struct Person {
     pub repeats: Option<Item>,
     /// When it last asked something over HTTP.
     pub asked_at: Option<Instant>,
+    /// How long nothing had been asked then.
+    pub was_silent: Duration,
     /// What it is typing, a byte at a time.
     pub typing: VecDeque<u8>,
     /// The lie it has told, and when.
@@ -75,6 +78,7 @@ impl Person {
             web: Web::default(),
             typing: VecDeque::new(),
             asked_at: None,
+            was_silent: Duration::ZERO,
             node: Node::default(),
             heard: Heard::default(),
             since: None,
@@ -102,6 +106,7 @@ impl Person {
         self.talk = Talk::default();
         self.counter = Counter::default();
         self.web = Web::default();
+        (self.asked_at, self.was_silent) = (None, Duration::ZERO);
         self.typing.clear();
         self.heard = Heard::default();
         self.ear = Ear::new(self.part.role.dialect(), self.limits, self.max_line);

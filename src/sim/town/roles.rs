@@ -169,7 +169,7 @@ impl Citizen {
 
     /// Whether the relay may end its connection when nothing is asked for long.
     pub const fn may_be_idle(self) -> bool {
-        matches!(self, Self::Browser | Self::Poster)
+        matches!(self, Self::Browser | Self::Poster | Self::Smuggler)
     }
 
     /// Whether it is there all the time, or as soon as it has come.

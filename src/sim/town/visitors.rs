@@ -10,8 +10,8 @@ use super::person::What;
 use super::roles::Citizen;
 use super::web::{self, Got, Page, SMUGGLED};
 use super::world::Town;
+use crate::protocol::http::IDLE_TIME;
 use crate::sim::broken::Broken;
-use crate::time::Instant;
 
 /// A request is on its way no longer than that.
 const IN_FLIGHT: Duration = Duration::from_secs(2);
@@ -38,7 +38,8 @@ impl<B: TownBuilder> Town<B> {
                 self.request(who, web::post(path, body), Page::Status(&[400]));
             }
             Citizen::Poster => self.post(who),
-            Citizen::Smuggler if self.people[who].web.lacks().is_none() => {
+            // once: its connection may be on its way to its end
+            Citizen::Smuggler if self.people[who].asked_at.is_none() => {
                 let text = web::smuggle(&mut self.rng);
                 self.request(who, text.into(), SMUGGLED);
             }
@@ -59,7 +60,11 @@ impl<B: TownBuilder> Town<B> {
     fn request(&mut self, who: usize, text: String, page: Page) {
         self.people[who].moves += 1;
         self.people[who].web.expect(page);
-        self.people[who].asked_at = Some(self.now);
+        let person = &mut self.people[who];
+        if let Some(before) = person.asked_at.or(person.since).filter(|before| *before != self.now) {
+            person.was_silent = self.now.since(before);
+        }
+        person.asked_at = Some(self.now);
         self.say(who, text);
     }
 
@@ -67,8 +72,7 @@ impl<B: TownBuilder> Town<B> {
     /// is lost, as HTTP has it.
     pub(super) fn was_idle(&mut self, who: usize) -> bool {
         let person = &self.people[who];
-        let is_recent = |at: Instant| self.now.since(at) < IN_FLIGHT;
-        let is_forgiven = person.web.lacks().is_none() || person.asked_at.is_some_and(is_recent);
+        let is_forgiven = person.web.lacks().is_none() || person.was_silent + IN_FLIGHT > IDLE_TIME;
         if !(person.part.role.may_be_idle() && is_forgiven) {
             return false;
         }
