@@ -20,6 +20,7 @@ use super::signals::{self, Stop};
 use super::units::{Size, Span, grouped};
 use super::{Failure, check, logging, raise_descriptor_limit, report, version};
 use crate::kernel::{Family, KernelStack, PortUse};
+use crate::protocol::bunkercoin::{MAX_BLOCKS, MAX_BYTES};
 use crate::protocol::{Dialect, Networks, Offence, Penalty, clarke};
 use crate::relay::{AddressKey, Ban, Relay, Stats};
 use crate::server::{LINGER, Server};
@@ -81,6 +82,8 @@ struct House {
     neighbours: Neighbours,
     ban_file: Option<BanFile>,
     chain_file: Option<ChainFile>,
+    /// The operator was told.
+    chain_is_full: bool,
     drain: Duration,
     stats_every: Option<Duration>,
     stats_due: Option<Instant>,
@@ -105,6 +108,7 @@ impl House {
             neighbours,
             ban_file: settings.ban_file.clone().map(keep).transpose()?,
             chain_file: None,
+            chain_is_full: false,
             drain: settings.limits.drain,
             stats_every: settings.stats_every,
             stats_due: settings.stats_every.map(|span| Instant::START + span),
@@ -138,6 +142,7 @@ impl House {
         if let Some(file) = &mut self.chain_file {
             file.tick(now, server.protocol_mut().chain_mut());
         }
+        self.tell_full_chain(server);
         if let Some(end) = self.end {
             return Ok(now >= end || server.relay().peers() == 0);
         }
@@ -145,6 +150,20 @@ impl House {
             self.begin_to_end(now, server); // the next turn does it, however short the time
         }
         Ok(false)
+    }
+
+    /// Once: a chain that has no room for more stays as it is.
+    fn tell_full_chain(&mut self, server: &mut Server<KernelStack, Networks>) {
+        if self.chain_is_full || server.protocol_mut().chain().counts().too_long == 0 {
+            return;
+        }
+        self.chain_is_full = true;
+        log::warn!(
+            "a chain is longer than the {} blocks or {} bytes that are kept: what is here stays as it is, and what \
+             comes next is told but not kept",
+            grouped(MAX_BLOCKS as u64),
+            grouped(MAX_BYTES as u64)
+        );
     }
 
     fn wake_up(&self) -> Option<Instant> {

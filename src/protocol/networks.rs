@@ -4,7 +4,7 @@
 //! Frames and lines are one room; Clarke Coin's nodes are another; Bunkercoin's share a store with those who ask for it
 //! over HTTP.
 
-use super::bunkercoin::Bunkercoin;
+use super::bunkercoin::{Bunkercoin, MAX_ELEMENT};
 use super::clarke::{self, Clarke};
 use super::http::Http;
 use super::{
@@ -25,12 +25,11 @@ pub struct Networks {
 impl Networks {
     /// Nobody is there, and nothing is known.
     pub fn new(setup: clarke::Setup) -> Self {
-        let max_message = setup.max_message;
         Self {
             flood: Flood,
             clarke: Clarke::new(setup),
-            chain: Bunkercoin::new(max_message),
-            http: Http::new(max_message),
+            chain: Bunkercoin::new(),
+            http: Http::new(MAX_ELEMENT),
         }
     }
 
@@ -104,7 +103,7 @@ impl Protocol for Networks {
             Dialect::Frames | Dialect::Lines => {}
             Dialect::Json => self.clarke.caught_up(now, peer),
             Dialect::Chain => self.chain.caught_up(peer),
-            Dialect::Http => {} // it is lent nothing new before it has taken what it has
+            Dialect::Http => self.http.caught_up(now, peer),
         }
     }
 

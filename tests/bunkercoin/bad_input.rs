@@ -1,9 +1,11 @@
 //! Everything that is wrong, and what it costs: an offence, nothing stored, nothing told.
 
 use peer_relay::protocol::Offence;
-use peer_relay::protocol::bunkercoin::{Block, Flaw, MAX_BLOCK, Transaction, forge, merkle_root};
+use peer_relay::protocol::bunkercoin::{
+    Block, Flaw, MAX_BLOCK, MAX_ELEMENT, Transaction, forge, merkle_root,
+};
 
-use crate::support::{House, Law, MAX_MESSAGE, block_message, chain_message, text, transaction_message};
+use crate::support::{House, Law, block_message, chain_message, text, transaction_message};
 
 /// Said by one peer where another listens: an offence, and no other trace.
 fn refused(message: &[u8]) -> (Offence, String) {
@@ -79,7 +81,7 @@ fn a_block_beyond_ten_kilobytes_is_refused() {
     let many =
         (0..MAX_BLOCK as u64 / Transaction::ENCODED as u64 + 1).map(|it| forge::transaction(1, 2, 3, it));
     let block = forge::block(before.as_ref(), 0, many.collect());
-    assert!(block.to_json().len() < MAX_MESSAGE);
+    assert!(block.to_json().len() < MAX_ELEMENT);
     assert_eq!(refused(&block_message(&block)), flaw(Flaw::Size));
 }
 
@@ -192,14 +194,14 @@ fn a_gigabyte_without_a_newline_is_an_offence_at_its_first_byte_too_many() {
         let mut said = 0;
         while house.desk.offences.is_empty() {
             said += filler.len();
-            assert!(said < 2 * MAX_MESSAGE);
+            assert!(said < 2 * MAX_ELEMENT);
             house.say(peer, &filler);
         }
-        assert!(said + filler.len() > MAX_MESSAGE);
+        assert!(said + filler.len() > MAX_ELEMENT);
         assert_eq!(house.offence_of(peer).0, Offence::Oversize, "{beginning}");
         for _ in 0..1_000 {
             house.say(peer, &filler);
-            assert!(house.desk.streams[&peer].memory < 2 * MAX_MESSAGE);
+            assert!(house.desk.streams[&peer].memory < 2 * MAX_ELEMENT);
         }
         assert!(house.desk.offences.is_empty(), "one line, one offence");
         house.say(peer, b"\n\"GetChain\"\n");

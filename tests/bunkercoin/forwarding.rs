@@ -1,6 +1,8 @@
 //! What is new is told to everybody else, once.
 
-use peer_relay::protocol::bunkercoin::{ASK_AGAIN, MAX_TRANSACTIONS, forge};
+use std::time::Duration;
+
+use peer_relay::protocol::bunkercoin::{ASK_AGAIN, MAX_TRANSACTIONS, MEMPOOL_AGE, forge};
 
 use crate::support::{GREETING, House, block_message, chain_message, shown, text, transaction_message};
 
@@ -107,4 +109,57 @@ fn a_flood_of_transactions_leaves_the_pool_at_its_bound_and_everybody_with_the_s
     let pool = one.mempool_text();
     assert_eq!(pool.matches("sender").count(), MAX_TRANSACTIONS);
     assert_eq!(pool, other.mempool_text());
+}
+
+#[test]
+fn a_transaction_that_a_full_pool_has_no_room_for_is_told_once_all_the_same() {
+    let mut house = House::new();
+    let (peer, listener) = (house.join(1), house.join(2));
+    let most = MAX_TRANSACTIONS as u64;
+    for nonce in 0..most + 50 {
+        let message = transaction_message(&forge::transaction(1, 2, 3, nonce));
+        house.say(peer, &message);
+        assert_eq!(house.heard_by(listener), shown(message.clone()), "{nonce}");
+        if nonce > most {
+            house.say(peer, &message);
+            assert_eq!(house.heard_by(listener), "", "once");
+        }
+    }
+    assert_eq!(house.mempool_text().matches("sender").count(), MAX_TRANSACTIONS);
+}
+
+#[test]
+fn a_transaction_that_no_block_takes_leaves_after_a_day_and_is_no_news_when_others_have_it_still() {
+    let mut house = House::new();
+    let (peer, listener) = (house.join(1), house.join(2));
+    let message = transaction_message(&forge::transaction(1, 2, 3, 4));
+    house.say(peer, &message);
+    house.heard_by(listener);
+    house.pass(MEMPOOL_AGE - Duration::from_micros(1));
+    assert_ne!(house.mempool_text(), "[]");
+    house.pass(Duration::from_micros(1));
+    assert_eq!(house.mempool_text(), "[]");
+    house.say(peer, &message);
+    assert_eq!((house.mempool_text().as_str(), house.heard_by(listener).as_str()), ("[]", ""));
+}
+
+#[test]
+fn a_full_chain_stays_as_it_is_and_the_block_behind_it_is_told_once() {
+    let blocks = forge::chain(7, 5);
+    let mut house = House::new();
+    house.chain = peer_relay::protocol::bunkercoin::Bunkercoin::holding_at_most(3);
+    let (peer, other) = (house.join(1), house.join(2));
+    house.say(peer, &chain_message(&blocks[..3]));
+    house.heard_by(other);
+    assert_eq!((house.chain.height(), house.chain.counts().too_long), (3, 0));
+    for _ in 0..2 {
+        house.say(peer, &block_message(&blocks[3]));
+    }
+    assert_eq!(house.heard_by(other), shown(block_message(&blocks[3])), "once");
+    assert!(house.chain.counts().too_long > 0);
+    house.say(peer, &chain_message(&blocks));
+    house.say(peer, &chain_message(&forge::chain(9, 4)));
+    assert_eq!(house.chain_text(), crate::support::array(&blocks[..3]));
+    assert!(house.desk.offences.is_empty(), "that is nobody's fault");
+    assert_eq!(house.chain.pool_bytes(), 0);
 }

@@ -1,8 +1,8 @@
 //! What is handed in with a ticket, and what is told of what is new.
 
-use peer_relay::protocol::bunkercoin::{News, Verdict, forge};
+use peer_relay::protocol::bunkercoin::{MAX_ELEMENT, News, Verdict, forge};
 
-use crate::support::{House, MAX_MESSAGE, block_message, chain_message, shown, transaction_message};
+use crate::support::{House, block_message, chain_message, shown, transaction_message};
 
 fn verdict(house: &mut House) -> Verdict {
     house.settle();
@@ -46,7 +46,7 @@ fn what_is_wrong_is_said_in_words() {
     assert_eq!(said(bad.to_json()), Verdict::Invalid("version must be 1".into()));
     assert!(matches!(said(b"{}".to_vec()), Verdict::Malformed(_)));
     assert!(matches!(said(b"".to_vec()), Verdict::Malformed(_)));
-    assert!(matches!(said(vec![b' '; MAX_MESSAGE + 1]), Verdict::Malformed(_)));
+    assert!(matches!(said(vec![b' '; MAX_ELEMENT + 1]), Verdict::Malformed(_)));
     assert_eq!(house.chain.height(), 1);
 }
 

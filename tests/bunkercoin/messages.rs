@@ -97,7 +97,7 @@ fn thousands_whose_time_has_come_at_once_are_answered_in_slices() {
     let turns = house.turns;
     house.pass(ANSWER_AGAIN);
     assert!(peers.iter().all(|peer| house.heard_by(*peer).len() > 100_000));
-    assert!(house.turns - turns > 50, "{} turns for 200 megabytes", house.turns - turns);
+    assert!(house.turns - turns > 10, "{} turns", house.turns - turns);
 }
 
 #[test]
@@ -110,8 +110,8 @@ fn each_transaction_of_a_list_that_never_ends_and_each_question_counts_as_a_mess
         house.say(peer, format!("{},", json(nonce)).as_bytes());
         assert_eq!(house.desk.messages, nonce as usize + 1);
     }
-    let said = 5 * json(0).len();
-    assert!(house.desk.bytes >= said, "{} of {said} bytes", house.desk.bytes);
+    let said: usize = (0..5).map(|nonce| json(nonce).len()).sum();
+    assert_eq!(house.desk.bytes, said);
     house.desk.rate = 5;
     house.say(peer, format!("{}]}}\n", json(5)).as_bytes());
     assert_eq!(house.mempool_text().matches("sender").count(), 5, "what is over the rate is ignored");

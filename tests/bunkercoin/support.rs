@@ -10,8 +10,6 @@ use peer_relay::protocol::{DialId, Dialect, Offence, Stream, TextOutbox, Token};
 use peer_relay::time::Instant;
 use peer_relay::wire::turn_log::Chunk;
 
-pub const MAX_MESSAGE: usize = 64_000;
-
 /// What both sides say first.
 pub const GREETING: &str = "\"GetChain\"\n\"GetMempool\"\n";
 
@@ -147,12 +145,7 @@ impl House {
             rate: usize::MAX,
             behind: BTreeSet::new(),
         };
-        Self {
-            chain: Bunkercoin::new(MAX_MESSAGE),
-            desk,
-            now: Instant::START + Duration::from_secs(1),
-            turns: 0,
-        }
+        Self { chain: Bunkercoin::new(), desk, now: Instant::START + Duration::from_secs(1), turns: 0 }
     }
 
     /// One with these blocks, told by a peer that has gone.

@@ -3,6 +3,7 @@
 mod admission;
 mod anything;
 mod bans;
+mod chain;
 mod counts;
 mod dedup;
 mod delivery;

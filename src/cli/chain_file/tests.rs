@@ -9,10 +9,8 @@ use crate::protocol::bunkercoin::forge;
 use crate::protocol::bunkercoin::{Block, Bunkercoin, Record, Text};
 use crate::time::Instant;
 
-const MAX_MESSAGE: usize = 64_000;
-
 fn open(directory: &Path) -> (Bunkercoin, ChainFile) {
-    let mut chain = Bunkercoin::new(MAX_MESSAGE);
+    let mut chain = Bunkercoin::new();
     let file = ChainFile::open(directory, &mut chain).unwrap();
     (chain, file)
 }
@@ -129,8 +127,7 @@ fn what_was_dropped_is_written_anew_once_it_is_more_than_what_is_left() {
 fn two_relays_do_not_share_a_directory() {
     let directory = tempfile::tempdir().unwrap();
     let (mut first, file) = open(directory.path());
-    let refused =
-        ChainFile::open(directory.path(), &mut Bunkercoin::new(MAX_MESSAGE)).unwrap_err().to_string();
+    let refused = ChainFile::open(directory.path(), &mut Bunkercoin::new()).unwrap_err().to_string();
     assert!(refused.ends_with("another relay keeps its chain there"), "{refused}");
     file.finish(&mut first);
     let (mut second, file) = open(directory.path());
@@ -142,6 +139,6 @@ fn a_file_of_somebody_else_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chain");
     fs::write(&path, b"my diary, do not touch").unwrap();
-    assert!(ChainFile::open(directory.path(), &mut Bunkercoin::new(MAX_MESSAGE)).is_err());
+    assert!(ChainFile::open(directory.path(), &mut Bunkercoin::new()).is_err());
     assert_eq!(fs::read(&path).unwrap(), b"my diary, do not touch");
 }

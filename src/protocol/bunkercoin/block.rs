@@ -70,6 +70,14 @@ impl Block {
 impl Header {
     /// Bytes in bincode without a signature.
     pub const ENCODED: usize = 4 + 32 + 32 + 8 + 32 + 4 + 8 + 4 + 8;
+    /// Longest compact JSON, bytes; each number as long as one of 64 bits.
+    pub const MAX_JSON: usize =
+        "{\"version\":,\"prev_hash\":,\"merkle_root\":,\"timestamp\":,\"vdf_output\":,".len()
+            + "\"difficulty\":,\"nonce\":,\"tx_count\":,\"signature\":[]}".len()
+            + 3 * json::longest_octets(32)
+            + 5 * json::LONGEST_U64;
+    /// Its commas and colons.
+    pub const SPACES: usize = 9 + 8 + 3 * 31;
 
     /// What is hashed: bincode 1, in which an array stands as it is and a vector has its length before it.
     pub fn encode(&self) -> Vec<u8> {

@@ -10,9 +10,13 @@ pub const MAX_BLOCKS: usize = 100_000;
 /// Most bytes of their JSON.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 
+/// Rows copied or freed in one step.
+const ROWS_PER_STEP: usize = 4_000;
+
 /// Blocks, one behind the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Chain {
+    max_blocks: usize,
     rows: Vec<Row>,
     /// Of the first block.
     begins: u64,
@@ -27,11 +31,12 @@ pub struct Row {
     end: usize,
 }
 
-/// What is to stand instead of a chain's end, while it is being put together.
+/// What is to stand instead of a chain, while it is being put together.
 #[derive(Debug)]
 pub struct Branch {
     /// How many blocks stay.
     fork: usize,
+    /// Of all its blocks, as far as it has come.
     rows: Vec<Row>,
     begins: u64,
     items: Items,
@@ -47,6 +52,16 @@ pub struct Cut {
 }
 
 impl Chain {
+    /// None yet, and never more than so many.
+    pub fn new(max_blocks: usize) -> Self {
+        Self { max_blocks, rows: Vec::new(), begins: 0, items: Items::default() }
+    }
+
+    /// How many blocks there may be.
+    pub fn max_blocks(&self) -> usize {
+        self.max_blocks
+    }
+
     /// How many blocks.
     pub fn height(&self) -> usize {
         self.rows.len()
@@ -88,7 +103,7 @@ impl Chain {
 
     /// Whether one block more, of so many bytes, has room.
     pub fn has_room(&self, bytes: usize) -> bool {
-        self.height() < MAX_BLOCKS && self.bytes() + 1 + bytes <= MAX_BYTES
+        self.height() < self.max_blocks && self.bytes() + 1 + bytes <= MAX_BYTES
     }
 
     /// One more, which follows the tip.
@@ -100,21 +115,21 @@ impl Chain {
         self.rows.push(Row { hash: block.hash, end });
     }
 
-    /// Begins a branch behind the first `fork` blocks.
-    pub fn branch(&self, fork: usize) -> Branch {
-        let mut items = self.items.clone();
-        items.truncate(self.end_before(fork));
-        Branch { fork, rows: Vec::new(), begins: self.begins, items }
+    /// Begins a branch behind the first `fork` blocks, which will have so many more; and how many bytes that copied.
+    pub fn branch(&self, fork: usize, more: usize) -> (Branch, usize) {
+        let items = self.items.cut_at(self.end_before(fork));
+        let copied = items.tail().len();
+        (Branch { fork, rows: Vec::with_capacity(fork + more), begins: self.begins, items }, copied)
     }
 
     /// The branch stands from now on. What is given up for it.
     pub fn adopt(&mut self, branch: Branch) -> Cut {
+        assert!(branch.is_based(), "a branch stands on the blocks that stay");
         let start = start_behind(self.end_before(branch.fork));
-        let rows = self.rows.split_off(branch.fork);
-        self.rows.extend_from_slice(&branch.rows);
         self.begins = branch.begins;
+        let rows = std::mem::replace(&mut self.rows, branch.rows);
         let items = std::mem::replace(&mut self.items, branch.items);
-        Cut { items, rows, next: 0, start }
+        Cut { items, rows, next: branch.fork, start }
     }
 
     /// The blocks as a JSON array.
@@ -134,9 +149,20 @@ impl Chain {
 }
 
 impl Branch {
+    /// Whether it has the rows of all blocks that stay.
+    pub fn is_based(&self) -> bool {
+        self.rows.len() >= self.fork
+    }
+
+    /// Takes some more of them over.
+    pub fn take_over(&mut self, from: &Chain) {
+        let end = self.fork.min(self.rows.len() + ROWS_PER_STEP);
+        self.rows.extend_from_slice(&from.rows[self.rows.len()..end]);
+    }
+
     /// One more block of it.
     pub fn push(&mut self, block: &Checked) {
-        if self.fork + self.rows.len() == 0 {
+        if self.rows.is_empty() {
             self.begins = block.timestamp;
         }
         let end = self.items.push(&block.text);
@@ -156,6 +182,14 @@ impl Cut {
         let start = std::mem::replace(&mut self.start, row.end + 1);
         self.next += 1;
         Some(self.items.slice(start, row.end))
+    }
+
+    /// Frees some of it. False when nothing is left.
+    pub fn free_some(&mut self) -> bool {
+        let length = self.rows.len().saturating_sub(ROWS_PER_STEP);
+        self.rows.truncate(length);
+        self.rows.shrink_to(length);
+        self.items.free_some() || length > 0
     }
 }
 

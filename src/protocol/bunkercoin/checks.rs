@@ -59,6 +59,17 @@ impl Checks {
         (found.link, found.prev_hash)
     }
 
+    /// Bytes that the block under check has us hold, divided among those who wait for it.
+    pub fn share(&self, wait: &Wait) -> usize {
+        let Some(found) = self.blocks.get(&wait.0) else { return 0 };
+        let bytes = match &found.state {
+            State::Running(check) => check.memory(),
+            State::Over(Ok(block)) => block.memory(),
+            State::Over(Err(_)) => 0,
+        };
+        bytes / found.waiting
+    }
+
     /// One step on: what it cost, and what came of the check once it is over.
     pub fn step(&mut self, wait: &Wait) -> (Cost, Option<Outcome>) {
         let Some(found) = self.blocks.get_mut(&wait.0) else { return (cost::STEP, None) };

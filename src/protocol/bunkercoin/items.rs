@@ -9,9 +9,9 @@ use super::checks::Wait;
 use super::cost::{self, Cost};
 use super::lookup::{Fault, Found, read_transaction};
 use super::mempool::Entry;
-use super::neighbour::Doing;
+use super::neighbour::{Doing, Purpose};
 use super::reader::Item;
-use super::rules::{Checked, Flaw};
+use super::rules::{Checked, Flaw, MAX_ELEMENT};
 use super::store::Fit;
 use super::submitting::{Asker, Work};
 use crate::protocol::{Offence, TextOutbox, Token};
@@ -81,7 +81,7 @@ impl Bunkercoin {
     fn begin_new_block(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, wait: Wait) {
         let (link, prev_hash) = self.store.checks.link(&wait);
         match (self.store.fit(link, prev_hash), self.neighbours.get_mut(&peer)) {
-            (Fit::Follows, Some(neighbour)) => neighbour.doing = Doing::NewBlock(wait),
+            (Fit::Follows, Some(neighbour)) => neighbour.doing = Doing::Checking(Purpose::New, wait),
             (fit, _) => {
                 self.store.checks.leave(wait);
                 self.note_fit(now, out, peer, fit);
@@ -89,30 +89,7 @@ impl Bunkercoin {
         }
     }
 
-    /// A step of the check of a block that follows ours.
-    pub(super) fn check_new_block(
-        &mut self,
-        now: Instant,
-        out: &mut impl TextOutbox,
-        peer: Token,
-        wait: Wait,
-    ) -> Cost {
-        let (cost, outcome) = self.store.checks.step(&wait);
-        let Some(outcome) = outcome else {
-            if let Some(neighbour) = self.neighbours.get_mut(&peer) {
-                neighbour.doing = Doing::NewBlock(wait);
-            }
-            return cost;
-        };
-        self.store.checks.leave(wait);
-        match outcome {
-            Err(flaw) => self.offended(out, peer, Offence::Protocol, flaw),
-            Ok(block) => self.placed(now, out, peer, &block),
-        }
-        cost
-    }
-
-    fn placed(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, block: &Checked) {
+    pub(super) fn placed(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, block: &Checked) {
         let fit = self.place(out, Some(peer), block);
         self.note_fit(now, out, peer, fit);
     }
@@ -120,17 +97,24 @@ impl Bunkercoin {
     /// What its sender has to do with where a block belongs.
     fn note_fit(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, fit: Fit) {
         match fit {
-            Fit::Follows | Fit::Known => {}
-            Fit::NoRoom => self.counts.too_long += 1,
+            Fit::Follows | Fit::Known | Fit::NoRoom => {}
             Fit::Elsewhere => self.ask(now, out, peer),
             Fit::Wrong(flaw) => self.offended(out, peer, Offence::Protocol, flaw),
         }
     }
 
-    /// A checked block: stored and told, if it follows our last one.
+    /// A checked block: stored and told, if it follows our last one. Where that was the last there may be, only told.
     pub(super) fn place(&mut self, out: &mut impl TextOutbox, from: Option<Token>, block: &Checked) -> Fit {
         let fit = self.store.append(block);
-        if fit == Fit::Follows {
+        let is_told = match fit {
+            Fit::Follows => true,
+            Fit::NoRoom => {
+                self.counts.too_long += 1;
+                self.store.tell_once(block.hash) // others may have room for it
+            }
+            Fit::Known | Fit::Elsewhere | Fit::Wrong(_) => false,
+        };
+        if is_told {
             self.announce_block(out, from, &block.text);
         }
         fit
@@ -144,7 +128,7 @@ impl Bunkercoin {
         cost
     }
 
-    /// A transaction: checked, stored and told, if it is new.
+    /// A transaction: checked, stored if there is room, and told, if it is new.
     pub(super) fn take_transaction(
         &mut self,
         out: &mut impl TextOutbox,
@@ -166,8 +150,9 @@ impl Bunkercoin {
         }
         let text = Bytes::from(transaction.to_json());
         let entry = self.store.add_transaction(hash, text.clone());
-        if entry == Entry::New {
-            self.announce_transaction(out, from, &text);
+        match entry {
+            Entry::New | Entry::NoRoom => self.announce_transaction(out, from, &text),
+            Entry::Known => {}
         }
         (cost, Ok(entry))
     }
@@ -190,7 +175,7 @@ impl Bunkercoin {
     /// Nothing is changed here: a chain may be under adoption, and this is no slice.
     fn end_last_line(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token) {
         while let Some(neighbour) = self.neighbours.get_mut(&from).filter(|it| it.reader.has_more()) {
-            match neighbour.reader.step(self.max_message).1 {
+            match neighbour.reader.step(MAX_ELEMENT).1 {
                 Ok(Item::NewBlock(text)) => self.hand_in(out, from, text.len(), Work::Block(text)),
                 Ok(Item::NewTransaction(text)) => {
                     self.hand_in(out, from, text.len(), Work::Transaction(text));

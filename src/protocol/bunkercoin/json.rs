@@ -9,6 +9,14 @@ use serde::Deserializer;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 
+/// Digits of the largest number.
+pub const LONGEST_U64: usize = "18446744073709551615".len();
+
+/// Bytes of the longest array of so many bytes.
+pub const fn longest_octets(bytes: usize) -> usize {
+    "[".len() + bytes * "255,".len()
+}
+
 /// Reads exactly `N` bytes out of an array of integers: one fewer, one more or a 256 among them is an error.
 pub fn octets<'de, D: Deserializer<'de>, const N: usize>(from: D) -> Result<[u8; N], D::Error> {
     from.deserialize_seq(Octets)

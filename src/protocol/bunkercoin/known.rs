@@ -5,7 +5,9 @@
 use super::block::{Block, Header};
 use super::forge;
 use super::hash::Hash;
-use super::rules::{Check, Checked, Flaw, INTERVAL, Link, MAX_BLOCK, follows, nonce};
+use super::rules::{
+    Check, Checked, Flaw, INTERVAL, Link, MAX_BLOCK, MAX_ELEMENT, MAX_IN_BLOCK, MAX_TEXT, follows, nonce,
+};
 use super::transaction::Transaction;
 use super::vdf::Outputs;
 
@@ -35,7 +37,7 @@ fn parse(text: &str) -> Block {
 }
 
 fn check(block: &Block) -> Result<std::sync::Arc<Checked>, Flaw> {
-    let mut check = Check::begin(block.clone(), block.to_json())?;
+    let mut check = Check::begin(block.clone(), block.to_json(), Hash::ZERO)?;
     let mut outputs = Outputs::default();
     loop {
         if let Some(outcome) = check.step(&mut outputs).1 {
@@ -194,9 +196,39 @@ fn a_block_of_the_largest_size_is_one_and_a_transaction_more_is_too_many() {
         forge::block(None, 1, transactions)
     };
     let most = ((MAX_BLOCK - Header::ENCODED - 8) / Transaction::ENCODED) as u64;
-    assert!(block(most).encoded_len() <= MAX_BLOCK && block(most).to_json().len() < 64_000);
+    assert!(block(most).encoded_len() <= MAX_BLOCK && block(most).to_json().len() <= MAX_TEXT);
     assert!(check(&block(most)).is_ok());
     assert_eq!(check(&block(most + 1)).unwrap_err(), Flaw::Size);
+}
+
+#[test]
+fn the_longest_json_of_a_block_is_what_is_computed_and_there_is_room_for_spaces() {
+    let transaction = Transaction {
+        sender: [255; 32],
+        recipient: [255; 32],
+        amount: u64::MAX,
+        nonce: u64::MAX,
+        signature: [255; 64],
+    };
+    assert_eq!(transaction.to_json().len(), Transaction::MAX_JSON);
+    let header = Header {
+        version: 1,
+        prev_hash: [255; 32],
+        merkle_root: [255; 32],
+        timestamp: u64::MAX,
+        vdf_output: [255; 32],
+        difficulty: 10_000,
+        nonce: u64::MAX,
+        tx_count: 60,
+        signature: Vec::new(),
+    };
+    let block = Block { header, transactions: vec![transaction; MAX_IN_BLOCK] };
+    assert!(block.encoded_len() <= MAX_BLOCK && block.encoded_len() + Transaction::ENCODED > MAX_BLOCK);
+    let text = String::from_utf8(block.to_json()).unwrap();
+    assert!(text.len() <= MAX_TEXT && text.len() + 100 > MAX_TEXT, "{} of {MAX_TEXT}", text.len());
+    let spaced = text.replace(',', ", ").replace(':', ": ").len();
+    assert!(spaced <= MAX_ELEMENT && spaced + 100 > MAX_ELEMENT, "{spaced} of {MAX_ELEMENT}");
+    assert!((45_000..46_500).contains(&MAX_ELEMENT), "{MAX_ELEMENT}");
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Store {
         let hash = if ours == text { hash } else { Hash::of(&ours) };
         match self.find(hash) {
             Some(found) => Ok(found),
-            None => Ok(Found::Waiting(self.checks.begin(hash, Check::begin(block, ours)?))),
+            None => Ok(Found::Waiting(self.checks.begin(hash, Check::begin(block, ours, hash)?))),
         }
     }
 

@@ -1,16 +1,26 @@
 //! Transactions that wait for a block. Knows their hashes and their text; knows no chain and no peer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::hash::Hash;
 use super::text::Text;
+use super::transaction::Transaction;
+use crate::time::Instant;
 use crate::wire::turn_log::Chunk;
 
-/// Most transactions: 34 blocks full of them, and at most 1.4 MB of JSON.
+/// Most transactions: 34 blocks full of them, and at most 1.3 MB of JSON.
 pub const MAX_TRANSACTIONS: usize = 2_048;
+
+/// Most bytes of their JSON, with commas.
+pub const MAX_BYTES: usize = MAX_TRANSACTIONS * (Transaction::MAX_JSON + 1);
+
+/// How long a transaction waits for a block: then it leaves. Whoever fills the pool with small hashes, which anybody can
+/// look for, fills it for so long and no longer.
+pub const MEMPOOL_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// Transactions by their hash, the order in which a block must have them.
 ///
@@ -19,9 +29,17 @@ pub const MAX_TRANSACTIONS: usize = 2_048;
 /// have heard the same end up with the same.
 #[derive(Debug, Default)]
 pub struct Mempool {
-    transactions: BTreeMap<Hash, Bytes>,
+    transactions: BTreeMap<Hash, Waiting>,
+    /// Since when each waits.
+    ages: BTreeSet<(Instant, Hash)>,
     /// All of them, with commas, as long as they have not changed.
     shared: Option<Chunk>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    text: Bytes,
+    since: Instant,
 }
 
 /// What became of a transaction.
@@ -37,26 +55,47 @@ pub enum Entry {
 
 impl Mempool {
     /// One more, whose signature is good.
-    pub fn add(&mut self, hash: Hash, text: Bytes) -> Entry {
+    pub fn add(&mut self, now: Instant, hash: Hash, text: Bytes) -> Entry {
         if self.holds(&hash) {
             return Entry::Known;
         }
-        if self.is_full() {
-            if self.transactions.last_key_value().is_some_and(|(last, _)| *last < hash) {
-                return Entry::NoRoom;
-            }
-            self.transactions.pop_last();
+        if !self.has_room_for(&hash) {
+            return Entry::NoRoom;
         }
-        self.transactions.insert(hash, text);
+        if self.is_full()
+            && let Some((last, Waiting { since, .. })) = self.transactions.pop_last()
+        {
+            self.ages.remove(&(since, last));
+        }
+        self.transactions.insert(hash, Waiting { text, since: now });
+        self.ages.insert((now, hash));
         self.shared = None;
         Entry::New
     }
 
     /// A block has it.
     pub fn remove(&mut self, hash: &Hash) {
-        if self.transactions.remove(hash).is_some() {
+        if let Some(Waiting { since, .. }) = self.transactions.remove(hash) {
+            self.ages.remove(&(since, *hash));
             self.shared = None;
         }
+    }
+
+    /// One that has waited too long leaves.
+    pub fn expire(&mut self, now: Instant) -> Option<Hash> {
+        let (_, hash) = *self.ages.first().filter(|(since, _)| *since + MEMPOOL_AGE <= now)?;
+        self.remove(&hash);
+        Some(hash)
+    }
+
+    /// When the next one will have waited too long.
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.ages.first().map(|(since, _)| *since + MEMPOOL_AGE)
+    }
+
+    /// Whether one with this hash may come in.
+    pub fn has_room_for(&self, hash: &Hash) -> bool {
+        !self.is_full() || self.transactions.last_key_value().is_some_and(|(last, _)| hash < last)
     }
 
     /// Whether it is in.
@@ -71,7 +110,7 @@ impl Mempool {
 
     /// The text of each.
     pub fn texts(&self) -> impl Iterator<Item = &Bytes> {
-        self.transactions.values()
+        self.transactions.values().map(|waiting| &waiting.text)
     }
 
     /// The transactions as a JSON array.
@@ -86,22 +125,28 @@ impl Mempool {
 
     /// Bytes to be copied before it can be shared.
     pub fn unjoined(&self) -> usize {
-        if self.shared.is_some() { 0 } else { self.transactions.values().map(|text| text.len() + 1).sum() }
+        if self.shared.is_some() { 0 } else { self.texts().map(|text| text.len() + 1).sum() }
     }
 
     /// The same without the brackets.
     pub fn items(&mut self) -> Chunk {
-        let join = || {
-            let mut all = Vec::with_capacity(self.transactions.values().map(|text| text.len() + 1).sum());
-            for text in self.transactions.values() {
-                if !all.is_empty() {
-                    all.push(b',');
-                }
-                all.extend_from_slice(text);
+        if let Some(shared) = &self.shared {
+            return Arc::clone(shared);
+        }
+        let joined: Chunk = Arc::new(Bytes::from(self.join()));
+        self.shared = Some(Arc::clone(&joined));
+        joined
+    }
+
+    fn join(&self) -> Vec<u8> {
+        let mut all = Vec::with_capacity(self.unjoined());
+        for text in self.texts() {
+            if !all.is_empty() {
+                all.push(b',');
             }
-            Arc::new(Bytes::from(all))
-        };
-        Arc::clone(self.shared.get_or_insert_with(join))
+            all.extend_from_slice(text);
+        }
+        all
     }
 
     fn is_full(&self) -> bool {
@@ -120,7 +165,7 @@ mod tests {
 
     fn add(pool: &mut Mempool, transaction: usize) -> Entry {
         let (hash, text) = number(transaction);
-        pool.add(hash, text)
+        pool.add(Instant::START, hash, text)
     }
 
     #[test]
@@ -146,6 +191,21 @@ mod tests {
                 .for_each(|it| entered += usize::from(add(&mut pool, it) == Entry::New));
         }
         assert!(entered < MAX_TRANSACTIONS + 501, "{entered}: nothing may go round");
+    }
+
+    #[test]
+    fn whatever_has_waited_for_a_day_leaves_to_the_microsecond() {
+        let mut pool = Mempool::default();
+        let at = |hour: u64| Instant::START + Duration::from_secs(3600 * hour);
+        for hour in 0..4 {
+            let (hash, text) = number(hour as usize);
+            pool.add(at(hour), hash, text);
+        }
+        pool.remove(&number(1).0);
+        assert_eq!(pool.next_expiry(), Some(at(24)));
+        assert_eq!(pool.expire(Instant::from_micros(24 * 3_600_000_000 - 1)), None);
+        assert_eq!((pool.expire(at(24)), pool.expire(at(25))), (Some(number(0).0), None));
+        assert_eq!((pool.expire(at(26)), pool.len()), (Some(number(2).0), 1));
     }
 
     #[test]

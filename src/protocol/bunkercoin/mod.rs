@@ -17,6 +17,7 @@
 mod adoption;
 mod answering;
 mod block;
+mod bounds;
 mod candidate;
 mod chain;
 mod checks;
@@ -43,21 +44,22 @@ mod transaction;
 mod vdf;
 mod work;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use block::{Block, Header, merkle_root};
+pub use bounds::STORE_BYTES;
 pub use candidate::{SEAT_PATIENCE, SEATS};
 pub use chain::{MAX_BLOCKS, MAX_BYTES};
 pub use cost::{Cost, DEAREST, SLICE};
 pub use hash::Hash;
 pub use journal::Record;
-pub use mempool::MAX_TRANSACTIONS;
+pub use mempool::{MAX_TRANSACTIONS, MEMPOOL_AGE};
 pub use neighbour::{ANSWER_AGAIN, ASK_AGAIN};
 pub use news::{NEWS_MAX, News};
 pub use pool::MAX_BYTES as POOL_BYTES;
 pub use restoring::Unfit;
-pub use rules::{Flaw, INTERVAL, MAX_BLOCK, VERSION, nonce};
-pub use submitting::{Ticket, Verdict};
+pub use rules::{Flaw, INTERVAL, MAX_BLOCK, MAX_ELEMENT, VERSION, nonce};
+pub use submitting::{PARTING_MAX, Ticket, Verdict};
 pub use text::Text;
 pub use transaction::Transaction;
 pub use vdf::ROUNDS;
@@ -75,14 +77,14 @@ use work::Source;
 /// Bunkercoin's dialect: a store, and the peers who tell of it.
 #[derive(Debug)]
 pub struct Bunkercoin {
-    /// Longest message, or element of one, bytes.
-    max_message: usize,
     store: Store,
     neighbours: BTreeMap<Token, Neighbour>,
     /// Who may have a chain checked.
     seats: Seats,
     submissions: BTreeMap<Ticket, Submission>,
     next_ticket: u64,
+    /// Those of the submissions that nobody asks for.
+    parting: BTreeSet<Ticket>,
     verdicts: VecDeque<(Ticket, Verdict)>,
     /// Those there is work for, each once, in turn.
     queue: VecDeque<Source>,
@@ -107,16 +109,31 @@ pub struct Counts {
     pub adopted: u64,
 }
 
+impl Default for Bunkercoin {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Bunkercoin {
-    /// Nobody there, nothing known. No message, and no element of one, may be longer than this, bytes.
-    pub fn new(max_message: usize) -> Self {
+    /// Nobody there, nothing known.
+    pub fn new() -> Self {
+        Self::holding_at_most(MAX_BLOCKS)
+    }
+
+    /// The same, with a chain of at most so many blocks.
+    ///
+    /// A chain that is full stays as it is: no block is put behind it and no longer chain takes its place, until a relay
+    /// is started without it. The block that would come next is checked and told to everybody once; those behind it
+    /// cannot be checked, and are not. [`Counts::too_long`] says that it has happened.
+    pub fn holding_at_most(blocks: usize) -> Self {
         Self {
-            max_message,
-            store: Store::default(),
+            store: Store::new(blocks.min(MAX_BLOCKS)),
             neighbours: BTreeMap::new(),
             seats: Seats::default(),
             submissions: BTreeMap::new(),
             next_ticket: 0,
+            parting: BTreeSet::new(),
             verdicts: VecDeque::new(),
             queue: VecDeque::new(),
             adopted_from: None,
@@ -189,6 +206,7 @@ impl Bunkercoin {
 
     /// Once a turn: deadlines that have come, and a slice of the work that waits.
     pub fn expired(&mut self, now: Instant, out: &mut impl TextOutbox) {
+        self.store.set_now(now);
         while let Some(peer) = self.deadlines.pop(now) {
             self.woken(peer);
         }
@@ -197,7 +215,10 @@ impl Bunkercoin {
 
     /// When [`expired`](Self::expired) has something to do; long past while there is work.
     pub fn next_deadline(&self) -> Option<Instant> {
-        if self.has_work() { Some(Instant::START) } else { self.deadlines.next() }
+        if self.has_work() {
+            return Some(Instant::START);
+        }
+        [self.deadlines.next(), self.store.next_deadline()].into_iter().flatten().min()
     }
 
     /// What a file of the chain is to be told next, if [`keep_journal`](Self::keep_journal) was called; `false` when

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::candidate::Candidate;
-use super::checks::Wait;
+use super::checks::{Checks, Wait};
 use super::reader::Reader;
 use crate::deadlines::Wake;
 use crate::time::Instant;
@@ -53,16 +53,23 @@ pub struct Question {
     pub from: Instant,
 }
 
+/// What a block is checked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It belongs to the chain that the peer is telling.
+    Chain,
+    /// It would follow our own last one.
+    New,
+}
+
 /// What is done about what a peer said.
 #[derive(Debug, Default)]
 pub enum Doing {
     /// What it says next is looked at.
     #[default]
     Nothing,
-    /// A block of its chain is checked.
-    ChainBlock(Wait),
-    /// A block behind our own chain is checked.
-    NewBlock(Wait),
+    /// A block is checked.
+    Checking(Purpose, Wait),
     /// A block of its chain waits for a place.
     Waiting(Vec<u8>),
     /// It has a place for that block now.
@@ -111,7 +118,7 @@ impl Neighbour {
         }
         match self.doing {
             Doing::Nothing => !self.is_greeted || self.reader.has_more(),
-            Doing::ChainBlock(_) | Doing::NewBlock(_) | Doing::Seated(_) => true,
+            Doing::Checking(..) | Doing::Seated(_) => true,
             Doing::Waiting(_) => false,
         }
     }
@@ -128,10 +135,11 @@ impl Neighbour {
     }
 
     /// Bytes it has us hold.
-    pub fn memory(&self) -> usize {
+    pub fn memory(&self, checks: &Checks) -> usize {
         let waiting = match &self.doing {
             Doing::Waiting(block) | Doing::Seated(block) => block.capacity(),
-            Doing::Nothing | Doing::ChainBlock(_) | Doing::NewBlock(_) => 0,
+            Doing::Nothing => 0,
+            Doing::Checking(_, wait) => checks.share(wait),
         };
         self.reader.memory() + waiting + self.candidate.as_ref().map_or(0, |candidate| candidate.brought)
     }

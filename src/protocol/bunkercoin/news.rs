@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::hash::Hash;
 
-/// Most news kept while nobody takes them; the oldest go.
-pub const NEWS_MAX: usize = 1_024;
+/// Most news kept while nobody takes them; the oldest go. A turn brings a dozen.
+pub const NEWS_MAX: usize = 64;
 
 /// Something has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

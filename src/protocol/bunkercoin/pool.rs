@@ -14,38 +14,46 @@ const OVERHEAD: usize = 128;
 /// Blocks by the hash of their text.
 #[derive(Debug, Default)]
 pub struct Pool {
-    blocks: BTreeMap<Hash, Arc<Checked>>,
+    blocks: BTreeMap<Hash, Held>,
     bytes: usize,
+}
+
+/// A block, and how many have it in their chains. Others may hold on to it for a while; that is not counted.
+#[derive(Debug)]
+struct Held {
+    block: Arc<Checked>,
+    users: usize,
 }
 
 impl Pool {
     /// One that is here.
     pub fn find(&self, text: &Hash) -> Option<Arc<Checked>> {
-        self.blocks.get(text).cloned()
+        self.blocks.get(text).map(|held| Arc::clone(&held.block))
     }
 
-    /// A block just checked, and the bytes that it brought; none when it is here already. `None`: there is no room.
+    /// Somebody needs a checked block, until it is [released](Self::release): the block, and the bytes that it brought;
+    /// none when it is here already. `None`: there is no room.
     pub fn add(&mut self, block: Arc<Checked>) -> Option<(Arc<Checked>, usize)> {
-        let text = Hash::of(&block.text);
-        if let Some(held) = self.find(&text) {
-            return Some((held, 0));
+        if let Some(held) = self.blocks.get_mut(&block.text_hash) {
+            held.users += 1;
+            return Some((Arc::clone(&held.block), 0));
         }
         let bytes = block.memory() + OVERHEAD;
         if self.bytes + bytes > MAX_BYTES {
             return None;
         }
         self.bytes += bytes;
-        self.blocks.insert(text, Arc::clone(&block));
+        self.blocks.insert(block.text_hash, Held { block: Arc::clone(&block), users: 1 });
         Some((block, bytes))
     }
 
     /// Somebody needs it no longer: whoever was the last lets it go.
-    pub fn release(&mut self, block: Arc<Checked>) {
-        if Arc::strong_count(&block) > 2 {
-            return; // the pool, the one that was given, and others
-        }
-        if let Some(held) = self.blocks.remove(&Hash::of(&block.text)) {
-            self.bytes -= held.memory() + OVERHEAD;
+    pub fn release(&mut self, block: &Checked) {
+        let Some(held) = self.blocks.get_mut(&block.text_hash) else { return };
+        held.users -= 1;
+        if held.users == 0 {
+            self.bytes -= held.block.memory() + OVERHEAD;
+            self.blocks.remove(&block.text_hash);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::block::{Block, merkle_root};
+use super::block::{Block, Header, merkle_root};
 use super::cost::{self, Cost};
 use super::hash::Hash;
 use super::transaction::Transaction;
@@ -16,8 +16,23 @@ pub const VERSION: u32 = 1;
 /// Seconds from one block to the next, and what the first block's timestamp is a multiple of.
 pub const INTERVAL: u64 = 30;
 /// Largest block, bytes in bincode, which is what the network hashes: it is the same however the JSON is spaced, and
-/// the limit is for what goes over the air. That is 59 transactions, or 39 KB of JSON.
+/// the limit is for what goes over the air. That is 60 transactions.
 pub const MAX_BLOCK: usize = 10 * 1024;
+
+/// Longest JSON of a block or a transaction that is read, bytes: of a largest block in which every number is as long as
+/// it can be, with a space behind each comma and colon. What is longer has something in it that means nothing.
+pub const MAX_ELEMENT: usize = {
+    let header = Header::MAX_JSON + Header::SPACES;
+    let transactions = MAX_IN_BLOCK * (Transaction::MAX_JSON + Transaction::SPACES + ", ".len());
+    "{\"header\": , \"transactions\": []}\n".len() + header + transactions
+};
+/// Most transactions in a block.
+pub const MAX_IN_BLOCK: usize = (MAX_BLOCK - Header::ENCODED - 8) / Transaction::ENCODED;
+/// Longest compact JSON of a block, which is what we hold of it.
+pub const MAX_TEXT: usize = {
+    let transactions = MAX_IN_BLOCK * (Transaction::MAX_JSON + ",".len());
+    "{\"header\":,\"transactions\":[]}".len() + Header::MAX_JSON + transactions
+};
 
 /// What is wrong with a block or a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -78,6 +93,8 @@ pub struct Checked {
     pub transactions: Box<[Hash]>,
     /// Our own compact JSON of it.
     pub text: Box<[u8]>,
+    /// The hash of that, which it is found by before it is read.
+    pub text_hash: Hash,
 }
 
 /// What a block says of the one before it.
@@ -135,7 +152,7 @@ impl Checked {
 
 impl Check {
     /// Checks at once what costs nothing: all but the signatures and the delay function.
-    pub fn begin(block: Block, text: Vec<u8>) -> Result<Self, Flaw> {
+    pub fn begin(block: Block, text: Vec<u8>, text_hash: Hash) -> Result<Self, Flaw> {
         let hashes = plainly_right(&block)?;
         let header = &block.header;
         let prev_hash = Hash(header.prev_hash);
@@ -145,6 +162,7 @@ impl Check {
             timestamp: header.timestamp,
             transactions: hashes,
             text: text.into_boxed_slice(),
+            text_hash,
         };
         Ok(Self {
             checked: Arc::new(checked),
@@ -162,6 +180,11 @@ impl Check {
     /// What the block before is known by.
     pub fn prev_hash(&self) -> Hash {
         self.checked.prev_hash
+    }
+
+    /// Bytes it holds, about.
+    pub fn memory(&self) -> usize {
+        self.checked.memory() + self.transactions.len() * size_of::<Transaction>()
     }
 
     /// The next step: a signature, some rounds, or the end. What it cost, and the outcome once there is one.

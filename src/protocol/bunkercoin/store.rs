@@ -12,19 +12,28 @@ use super::checks::Checks;
 use super::cost::{self, Cost};
 use super::hash::Hash;
 use super::journal::{Journal, Next, Record};
-use super::mempool::{Entry, Mempool};
+use super::mempool::{Entry, MAX_TRANSACTIONS, MEMPOOL_AGE, Mempool};
 use super::news::{Feed, News};
 use super::pool::Pool;
 use super::rules::{Checked, Flaw, Link, follows};
-use super::text::Text;
+use super::text::{MAX_PIECES, Text};
 use super::transaction::Transaction;
+use crate::protocol::seen::Seen;
+use crate::time::Instant;
 use crate::wire::turn_log::Chunk;
 
 /// Blocks let go in one step.
 const DISCARDED_PER_STEP: usize = 8;
 
+/// Most hashes that are known to have been told, so that they are not told again.
+pub const TOLD_MAX: usize = 32 * 1024;
+/// Most transactions that are known to have waited too long.
+pub const AGED_MAX: usize = 2 * MAX_TRANSACTIONS;
+/// Transactions that leave in one turn because they have waited too long.
+const EXPIRED_AT_ONCE: usize = 32;
+
 /// What a relay knows of the network.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Store {
     chain: Chain,
     mempool: Mempool,
@@ -39,6 +48,11 @@ pub struct Store {
     adoption: Option<Adoption>,
     journal: Option<Journal>,
     news: Feed,
+    now: Instant,
+    /// What everybody was told of.
+    told: Seen,
+    /// Transactions that have waited too long: others may tell of them still.
+    aged: Seen,
 }
 
 /// Where a block belongs, as far as we can see.
@@ -68,6 +82,38 @@ pub enum Changed {
 }
 
 impl Store {
+    /// Nothing. The chain will have at most so many blocks.
+    pub fn new(max_blocks: usize) -> Self {
+        Self {
+            chain: Chain::new(max_blocks),
+            mempool: Mempool::default(),
+            spent: BTreeMap::new(),
+            checks: Checks::default(),
+            pool: Pool::default(),
+            discarded: VecDeque::new(),
+            adoption: None,
+            journal: None,
+            news: Feed::default(),
+            now: Instant::START,
+            told: Seen::new(MEMPOOL_AGE, TOLD_MAX),
+            aged: Seen::new(MEMPOOL_AGE, AGED_MAX),
+        }
+    }
+
+    /// Time has passed. What has waited too long leaves, a few at a time.
+    pub fn set_now(&mut self, now: Instant) {
+        self.now = now;
+        for _ in 0..EXPIRED_AT_ONCE {
+            let Some(hash) = self.mempool.expire(now) else { return };
+            self.aged.insert(now, hash.0);
+        }
+    }
+
+    /// When something will have waited too long.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.mempool.next_expiry()
+    }
+
     /// The chain.
     pub fn chain(&self) -> &Chain {
         &self.chain
@@ -94,24 +140,38 @@ impl Store {
         self.news.take()
     }
 
-    /// Whether a transaction is in the chain or waits.
+    /// Whether there is nothing to be done about a transaction: it is in the chain, waits or has waited too long, or was
+    /// told and has no room.
     pub fn knows_transaction(&self, hash: &Hash) -> bool {
-        self.spent.contains_key(hash) || self.mempool.holds(hash)
+        let is_over = || self.aged.contains(self.now, hash.0);
+        let is_told = || self.told.contains(self.now, hash.0) && !self.mempool.has_room_for(hash);
+        self.spent.contains_key(hash) || self.mempool.holds(hash) || is_over() || is_told()
     }
 
-    /// A transaction whose signature is good.
+    /// A transaction whose signature is good. One that has no room is told once all the same: whoever fills our pool
+    /// shall not keep others from hearing of it. One that was told before is told no more, though it may come in again.
     pub fn add_transaction(&mut self, hash: Hash, text: Bytes) -> Entry {
-        if self.spent.contains_key(&hash) {
+        if self.knows_transaction(&hash) {
             return Entry::Known;
         }
-        let entry = self.mempool.add(hash, text.clone());
-        if entry == Entry::New {
-            if let Some(journal) = &mut self.journal {
-                journal.add(text.clone());
-            }
-            self.news.push(News::Transaction { hash, text });
+        let entry = self.mempool.add(self.now, hash, text.clone());
+        if entry == Entry::New
+            && let Some(journal) = &mut self.journal
+        {
+            journal.add(text.clone());
         }
+        if !self.tell_once(hash) {
+            return Entry::Known;
+        }
+        self.news.push(News::Transaction { hash, text });
         entry
+    }
+
+    /// Whether everybody is to be told of this now. Of what was told a while ago perhaps once more.
+    pub fn tell_once(&mut self, hash: Hash) -> bool {
+        let is_new = !self.told.contains(self.now, hash.0);
+        self.told.insert(self.now, hash.0);
+        is_new
     }
 
     /// A checked block: stored if it follows the last one and there is room.
@@ -131,19 +191,9 @@ impl Store {
     }
 
     /// Begins to replace all behind the first `fork` blocks by these, which make the chain longer. One at a time.
-    pub fn adopt(&mut self, fork: usize, blocks: VecDeque<Arc<Checked>>) -> Cost {
+    pub fn adopt(&mut self, fork: usize, blocks: VecDeque<Arc<Checked>>) {
         assert!(!self.is_adopting(), "a chain was to be replaced while it is being replaced");
-        let (mut fork, mut blocks) = (fork, blocks);
-        // another may have brought the beginning meanwhile
-        let is_ours = |fork, block: &Arc<Checked>| self.chain.link(fork) == Some(block.link());
-        let mut have = VecDeque::new();
-        while blocks.front().is_some_and(|block| is_ours(fork, block)) {
-            have.extend(blocks.pop_front());
-            fork += 1;
-        }
-        self.discarded.push_back(have);
-        self.adoption = Some(Adoption::Building(self.chain.branch(fork), blocks, 0));
-        cost::STEP
+        self.adoption = Some(Adoption::Finding(fork, blocks));
     }
 
     /// Whether a chain is being replaced: nothing else may change until that is done.
@@ -172,45 +222,68 @@ impl Store {
     }
 
     fn go_on(&mut self, adoption: Adoption) -> (Cost, Changed) {
-        match adoption {
+        let (cost, next) = match adoption {
+            Adoption::Finding(fork, blocks) => self.find_fork(fork, blocks),
+            Adoption::Building(branch, blocks, at) if !branch.is_based() => {
+                (cost::OF_ROWS, Some(self.base(branch, blocks, at)))
+            }
             Adoption::Building(mut branch, blocks, at) => match blocks.get(at) {
                 Some(block) => {
                     branch.push(block);
                     let cost = cost::of_copying(block.text.len());
-                    self.adoption = Some(Adoption::Building(branch, blocks, at + 1));
-                    (cost, Changed::Nothing)
+                    (cost, Some(Adoption::Building(branch, blocks, at + 1)))
                 }
                 None => {
-                    let fork = branch.fork();
-                    let cost = cost::of_rows(self.chain.height().max(fork + blocks.len()));
                     let cut = self.replace(branch);
                     self.adoption = Some(Adoption::Entering(blocks, cut));
-                    (cost, Changed::Replaced)
+                    return (cost::of_lending(MAX_PIECES), Changed::Replaced);
                 }
             },
-            Adoption::Entering(mut blocks, cut) => {
-                let cost = blocks.pop_front().map(|block| {
-                    self.enter(&block);
-                    let cost = cost::of_entering(block.transactions.len());
-                    self.pool.release(block);
-                    cost
-                });
-                self.adoption = Some(if blocks.is_empty() {
-                    Adoption::Returning(cut)
-                } else {
-                    Adoption::Entering(blocks, cut)
-                });
-                (cost.unwrap_or(cost::STEP), Changed::Nothing)
+            Adoption::Entering(blocks, cut) => self.enter_next(blocks, cut),
+            Adoption::Returning(mut cut) => match cut.next().map(<[u8]>::to_vec) {
+                Some(text) => {
+                    self.adoption = Some(Adoption::Returning(cut));
+                    let returned = self.leave(&text);
+                    return (cost::of_parsing(text.len()), Changed::Returned(returned));
+                }
+                None => (cost::STEP, Some(Adoption::Freeing(cut))),
+            },
+            Adoption::Freeing(mut cut) => {
+                let is_more = cut.free_some();
+                (cost::OF_A_PIECE, is_more.then_some(Adoption::Freeing(cut)))
             }
-            Adoption::Returning(mut cut) => {
-                let Some(text) = cut.next().map(<[u8]>::to_vec) else {
-                    return (cost::STEP, Changed::Nothing);
-                };
-                self.adoption = Some(Adoption::Returning(cut));
-                let returned = self.leave(&text);
-                (cost::of_parsing(text.len()), Changed::Returned(returned))
-            }
+        };
+        self.adoption = next;
+        (cost, Changed::Nothing)
+    }
+
+    /// Another may have brought the beginning meanwhile.
+    fn find_fork(&mut self, mut fork: usize, mut blocks: VecDeque<Arc<Checked>>) -> (Cost, Option<Adoption>) {
+        let is_ours = |fork, block: &Arc<Checked>| self.chain.link(fork) == Some(block.link());
+        let mut have = VecDeque::new();
+        while have.len() < DISCARDED_PER_STEP && blocks.front().is_some_and(|block| is_ours(fork, block)) {
+            have.extend(blocks.pop_front());
+            fork += 1;
         }
+        if !have.is_empty() {
+            have.iter().for_each(|block| self.pool.release(block));
+            return (cost::OF_FREEING, Some(Adoption::Finding(fork, blocks)));
+        }
+        let (branch, copied) = self.chain.branch(fork, blocks.len());
+        let cost = cost::of_copying(copied).saturating_add(cost::of_lending(MAX_PIECES));
+        (cost, Some(Adoption::Building(branch, blocks, 0)))
+    }
+
+    fn base(&self, mut branch: Branch, blocks: VecDeque<Arc<Checked>>, at: usize) -> Adoption {
+        branch.take_over(&self.chain);
+        Adoption::Building(branch, blocks, at)
+    }
+
+    fn enter_next(&mut self, mut blocks: VecDeque<Arc<Checked>>, cut: Cut) -> (Cost, Option<Adoption>) {
+        let Some(block) = blocks.pop_front() else { return (cost::STEP, Some(Adoption::Returning(cut))) };
+        self.enter(&block);
+        self.pool.release(&block);
+        (cost::of_entering(block.transactions.len()), Some(Adoption::Entering(blocks, cut)))
     }
 
     fn replace(&mut self, branch: Branch) -> Cut {
@@ -253,13 +326,13 @@ impl Store {
     /// It has been news before, and its file has it: in the block that was dropped.
     fn bring_back(&mut self, hash: Hash, transaction: &Transaction) -> Option<Bytes> {
         let text = Bytes::from(transaction.to_json());
-        (self.mempool.add(hash, text.clone()) == Entry::New).then_some(text)
+        (self.mempool.add(self.now, hash, text.clone()) == Entry::New).then_some(text)
     }
 
     fn free(&mut self) -> Cost {
         let Some(blocks) = self.discarded.front_mut() else { return cost::STEP };
         for block in blocks.drain(..blocks.len().min(DISCARDED_PER_STEP)) {
-            self.pool.release(block);
+            self.pool.release(&block);
         }
         if blocks.is_empty() {
             self.discarded.pop_front();

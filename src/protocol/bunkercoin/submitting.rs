@@ -7,9 +7,14 @@ use super::checks::Wait;
 use super::cost::{self, Cost};
 use super::lookup::{Fault, Found};
 use super::mempool::Entry;
+use super::rules::MAX_ELEMENT;
 use super::store::Fit;
 use super::work::Source;
 use crate::protocol::TextOutbox;
+
+/// Most things that peers have said with their last line and that are worked off without them; beyond that the oldest
+/// is left undone. Whoever connects, says something and ends, again and again, fills no more.
+pub const PARTING_MAX: usize = 64;
 
 /// What was handed in is asked for by. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +31,7 @@ pub enum Verdict {
     Malformed(String),
     /// It breaks a rule: which.
     Invalid(String),
-    /// The pool, or the chain, is full.
+    /// Right, and told to every peer, but the pool, or the chain, is full.
     NoRoom,
     /// A block that does not follow the last one.
     DoesNotFit,
@@ -78,6 +83,11 @@ impl Bunkercoin {
         }
     }
 
+    /// How many of those handed in are not done.
+    pub fn handed_in(&self) -> usize {
+        self.submissions.len()
+    }
+
     /// What came of those handed in, in that order.
     pub fn take_verdict(&mut self) -> Option<(Ticket, Verdict)> {
         self.verdicts.pop_front()
@@ -88,6 +98,14 @@ impl Bunkercoin {
         self.next_ticket += 1;
         self.submissions.insert(ticket, Submission { work, asker });
         self.queue.push_back(Source::Ticket(ticket));
+        if asker == Asker::Nobody {
+            self.parting.insert(ticket);
+        }
+        if self.parting.len() > PARTING_MAX
+            && let Some(oldest) = self.parting.pop_first()
+        {
+            self.withdraw(oldest);
+        }
         ticket
     }
 
@@ -98,11 +116,14 @@ impl Bunkercoin {
             Work::Block(text) => self.submitted_block(out, &text),
             Work::Transaction(text) => self.submitted_transaction(out, &text),
             Work::Checking(wait) => self.submitted_check(out, wait),
-            Work::Chain(candidate) => return self.consider(None, candidate),
+            Work::Chain(candidate) => {
+                self.parting.remove(&ticket);
+                return self.consider(None, candidate);
+            }
         };
         match next {
             Ok(verdict) if asker == Asker::Holder => self.verdicts.push_back((ticket, verdict)),
-            Ok(_) => {}
+            Ok(_) => drop(self.parting.remove(&ticket)),
             Err(work) => {
                 self.submissions.insert(ticket, Submission { work, asker });
                 self.queue.push_back(Source::Ticket(ticket));
@@ -112,8 +133,8 @@ impl Bunkercoin {
     }
 
     fn submitted_block(&mut self, out: &mut impl TextOutbox, text: &[u8]) -> (Cost, Result<Verdict, Work>) {
-        if text.len() > self.max_message {
-            return (cost::STEP, Ok(self.too_long()));
+        if text.len() > MAX_ELEMENT {
+            return (cost::STEP, Ok(too_long()));
         }
         let (cost, found) = self.store.look_up(text);
         let next = match found {
@@ -149,8 +170,8 @@ impl Bunkercoin {
         out: &mut impl TextOutbox,
         text: &[u8],
     ) -> (Cost, Result<Verdict, Work>) {
-        if text.len() > self.max_message {
-            return (cost::STEP, Ok(self.too_long()));
+        if text.len() > MAX_ELEMENT {
+            return (cost::STEP, Ok(too_long()));
         }
         let (cost, entry) = self.take_transaction(out, None, text);
         let verdict = match entry {
@@ -161,10 +182,10 @@ impl Bunkercoin {
         };
         (cost, Ok(verdict))
     }
+}
 
-    fn too_long(&self) -> Verdict {
-        Verdict::Malformed(format!("more than {} bytes", self.max_message))
-    }
+fn too_long() -> Verdict {
+    Verdict::Malformed(format!("more than {MAX_ELEMENT} bytes"))
 }
 
 impl From<Fault> for Verdict {

@@ -6,12 +6,12 @@ use bytes::Bytes;
 
 use super::Bunkercoin;
 use super::candidate::Candidate;
-use super::chain::{MAX_BLOCKS, MAX_BYTES};
+use super::chain::MAX_BYTES;
 use super::checks::Wait;
 use super::cost::{self, Cost};
 use super::hash::Hash;
 use super::lookup::Found;
-use super::neighbour::Doing;
+use super::neighbour::{Doing, Purpose};
 use super::rules::{Checked, Flaw, Link, follows};
 use crate::protocol::{Offence, TextOutbox, Token};
 use crate::time::Instant;
@@ -47,16 +47,16 @@ impl Bunkercoin {
             }
             return cost::of_copying(text.len());
         }
-        if candidate.height() >= MAX_BLOCKS || self.text_with(peer, text.len()) > MAX_BYTES {
+        if candidate.height() >= self.store.chain().max_blocks()
+            || self.text_with(peer, text.len()) > MAX_BYTES
+        {
             self.counts.too_long += 1;
             self.drop_candidate(peer);
             self.skip(peer);
             return cost::STEP;
         }
         if !self.seats.take(peer) {
-            if let Some(neighbour) = self.neighbours.get_mut(&peer) {
-                neighbour.doing = Doing::Waiting(text);
-            }
+            self.set_doing(peer, Doing::Waiting(text));
             self.watch_seats(now);
             return cost::STEP;
         }
@@ -73,7 +73,7 @@ impl Bunkercoin {
     fn begin_chain_block(&mut self, out: &mut impl TextOutbox, peer: Token, wait: Wait) {
         let (link, prev_hash) = self.store.checks.link(&wait);
         match (self.follows_candidate(peer, link, prev_hash), self.neighbours.get_mut(&peer)) {
-            (Ok(()), Some(neighbour)) => neighbour.doing = Doing::ChainBlock(wait),
+            (Ok(()), Some(neighbour)) => neighbour.doing = Doing::Checking(Purpose::Chain, wait),
             (Ok(()), None) => self.store.checks.leave(wait),
             (Err(flaw), _) => {
                 self.store.checks.leave(wait);
@@ -82,31 +82,14 @@ impl Bunkercoin {
         }
     }
 
-    /// A step of the check of a chain's block.
-    pub(super) fn check_chain_block(
+    /// A checked block goes to its candidate, if it follows what that has and there is room.
+    pub(super) fn go_on_with(
         &mut self,
         now: Instant,
         out: &mut impl TextOutbox,
         peer: Token,
-        wait: Wait,
-    ) -> Cost {
-        let (cost, outcome) = self.store.checks.step(&wait);
-        let Some(outcome) = outcome else {
-            if let Some(neighbour) = self.neighbours.get_mut(&peer) {
-                neighbour.doing = Doing::ChainBlock(wait);
-            }
-            return cost;
-        };
-        self.store.checks.leave(wait);
-        match outcome {
-            Err(flaw) => self.offended(out, peer, Offence::Protocol, flaw),
-            Ok(block) => self.go_on_with(now, out, peer, block),
-        }
-        cost
-    }
-
-    /// A checked block goes to its candidate, if it follows what that has and there is room.
-    fn go_on_with(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, block: Arc<Checked>) {
+        block: Arc<Checked>,
+    ) {
         let candidate = self.neighbours.get(&peer).and_then(|neighbour| neighbour.candidate.as_ref());
         if candidate.is_some_and(|candidate| candidate.is_stale(self.store.chain())) {
             return self.let_go(now, out, peer);
@@ -119,7 +102,7 @@ impl Bunkercoin {
         };
         match self.candidate(peer) {
             Some(candidate) => candidate.push(block, brought),
-            None => self.store.pool.release(block),
+            None => self.store.pool.release(&block),
         }
     }
 
@@ -156,7 +139,8 @@ impl Bunkercoin {
             return cost::STEP;
         }
         self.adopted_from = from;
-        self.store.adopt(candidate.shared(), candidate.blocks)
+        self.store.adopt(candidate.shared(), candidate.blocks);
+        cost::STEP
     }
 
     /// A longer chain is ours.
@@ -217,7 +201,7 @@ impl Bunkercoin {
         self.drop_candidate(peer);
         let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
         match std::mem::take(&mut neighbour.doing) {
-            Doing::ChainBlock(wait) | Doing::NewBlock(wait) => self.store.checks.leave(wait),
+            Doing::Checking(_, wait) => self.store.checks.leave(wait),
             Doing::Waiting(_) | Doing::Seated(_) | Doing::Nothing => {}
         }
         neighbour.reader = Default::default();

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use crate::wire::turn_log::Chunk;
 
 /// Bytes after which a piece is closed and from then on shared. An item is never cut.
-const PIECE: usize = 128 * 1024;
+pub const PIECE: usize = 128 * 1024;
+
+/// Most pieces of a chain's text.
+pub const MAX_PIECES: usize = super::chain::MAX_BYTES / PIECE;
 
 /// One JSON text in shared pieces: whoever answers with it copies nothing.
 #[derive(Clone, Debug, Default)]
@@ -16,7 +19,7 @@ pub struct Text {
     len: usize,
 }
 
-/// The items of an array with commas between them, which grows at its end and can be cut short.
+/// The items of an array with commas between them, which grows at its end.
 #[derive(Clone, Debug, Default)]
 pub struct Items {
     /// Closed pieces and where each begins.
@@ -96,19 +99,23 @@ impl Items {
         &piece[start - begins..end - begins]
     }
 
-    /// Forgets what stands behind `end`, where an item ends.
-    pub fn truncate(&mut self, end: usize) {
+    /// The same as far as `end`, where an item ends. Of the pieces only the last is copied.
+    pub fn cut_at(&self, end: usize) -> Self {
         assert!(end <= self.len(), "{end} of {}", self.len());
-        self.shared_tail = None;
         if end >= self.tail_at {
-            self.tail.truncate(end - self.tail_at);
-            return;
+            let tail = self.tail[..end - self.tail_at].to_vec();
+            return Self { pieces: self.pieces.clone(), tail, tail_at: self.tail_at, shared_tail: None };
         }
         let at = self.piece_at(end);
         let (begins, piece) = &self.pieces[at];
-        self.tail = piece[..end - begins].to_vec();
-        self.tail_at = *begins;
-        self.pieces.truncate(at);
+        let tail = piece[..end - begins].to_vec();
+        Self { pieces: self.pieces[..at].to_vec(), tail, tail_at: *begins, shared_tail: None }
+    }
+
+    /// Frees a piece, the last one, and what stands behind it. False when there was none left.
+    pub fn free_some(&mut self) -> bool {
+        (self.tail, self.shared_tail) = (Vec::new(), None);
+        self.pieces.pop().is_some()
     }
 
     /// The closed pieces.
@@ -170,7 +177,7 @@ mod tests {
         for cut in (0..200).rev() {
             let start = if cut == 0 { 0 } else { ends[cut] + 1 };
             assert_eq!(items.slice(start, ends[cut + 1]), item(cut));
-            items.truncate(ends[cut]);
+            items = items.cut_at(ends[cut]);
             assert_eq!(items.len(), ends[cut]);
             if cut % 20 == 0 {
                 let mut grown = items.clone();

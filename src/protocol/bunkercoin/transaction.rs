@@ -34,6 +34,13 @@ pub struct Transaction {
 impl Transaction {
     /// Bytes in bincode: the same for all.
     pub const ENCODED: usize = (8 + 32) + (8 + 32) + 8 + 8 + (8 + 64);
+    /// Longest compact JSON, bytes.
+    pub const MAX_JSON: usize = "{\"sender\":,\"recipient\":,\"amount\":,\"nonce\":,\"signature\":}".len()
+        + 2 * json::longest_octets(32)
+        + 2 * json::LONGEST_U64
+        + json::longest_octets(64);
+    /// Its commas and colons.
+    pub const SPACES: usize = 5 + 4 + 31 + 31 + 63;
 
     /// What is hashed: bincode 1, in which a vector has its length before it.
     pub fn encode(&self, into: &mut Vec<u8>) {

@@ -1,11 +1,13 @@
 //! The work that waits, a slice a turn and a step for each in turn. Knows who waits; knows nothing of what it is about.
 
 use super::Bunkercoin;
+use super::checks::Wait;
 use super::cost::{self, Cost};
-use super::neighbour::Doing;
+use super::neighbour::{Doing, Purpose};
+use super::rules::MAX_ELEMENT;
 use super::store::Changed;
 use super::submitting::Ticket;
-use crate::protocol::{Stream, TextOutbox, Token};
+use crate::protocol::{Offence, Stream, TextOutbox, Token};
 use crate::time::Instant;
 
 /// For whom there is work.
@@ -79,17 +81,44 @@ impl Bunkercoin {
     fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, doing: Doing) -> Cost {
         match doing {
             Doing::Waiting(block) | Doing::Seated(block) => self.chain_block(now, out, peer, block),
-            Doing::ChainBlock(wait) => self.check_chain_block(now, out, peer, wait),
-            Doing::NewBlock(wait) => self.check_new_block(now, out, peer, wait),
+            Doing::Checking(purpose, wait) => self.check(now, out, peer, purpose, wait),
             Doing::Nothing => self.read(now, out, peer),
+        }
+    }
+
+    /// A step of a block's check.
+    fn check(
+        &mut self,
+        now: Instant,
+        out: &mut impl TextOutbox,
+        peer: Token,
+        purpose: Purpose,
+        wait: Wait,
+    ) -> Cost {
+        let (cost, outcome) = self.store.checks.step(&wait);
+        let Some(outcome) = outcome else {
+            self.set_doing(peer, Doing::Checking(purpose, wait));
+            return cost;
+        };
+        self.store.checks.leave(wait);
+        match (outcome, purpose) {
+            (Err(flaw), _) => self.offended(out, peer, Offence::Protocol, flaw),
+            (Ok(block), Purpose::Chain) => self.go_on_with(now, out, peer, block),
+            (Ok(block), Purpose::New) => self.placed(now, out, peer, &block),
+        }
+        cost
+    }
+
+    pub(super) fn set_doing(&mut self, peer: Token, doing: Doing) {
+        if let Some(neighbour) = self.neighbours.get_mut(&peer) {
+            neighbour.doing = doing;
         }
     }
 
     /// It looks at some of what a peer has said.
     fn read(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token) -> Cost {
-        let max_message = self.max_message;
         let Some(neighbour) = self.neighbours.get_mut(&peer) else { return cost::STEP };
-        let (looked, item) = neighbour.reader.step(max_message);
+        let (looked, item) = neighbour.reader.step(MAX_ELEMENT);
         let cost = match item {
             Ok(item) => self.act(now, out, peer, item),
             Err(fault) => {
@@ -128,7 +157,7 @@ impl Bunkercoin {
         let Some(neighbour) = self.neighbours.get(&peer) else { return };
         let stream = Stream {
             begun: neighbour.reader.begun(),
-            memory: neighbour.memory(),
+            memory: neighbour.memory(&self.store.checks),
             is_busy: neighbour.is_busy(),
         };
         out.note_stream(peer, stream);

@@ -12,8 +12,8 @@ use super::neighbours::Neighbours;
 use super::peers::{self, Peers};
 use super::questions;
 use super::reply;
-use super::seen::Seen;
 use super::store::Store;
+use crate::protocol::seen::Seen;
 use crate::protocol::{DialId, Dialect, TextOutbox, Token};
 use crate::rng::Rng;
 use crate::time::Instant;
@@ -149,10 +149,10 @@ impl Desk {
 
     fn chat(&mut self, now: Instant, out: &mut impl TextOutbox, speaker: Speaker, text: &str) -> Answer {
         let hash = Hash::of([text]);
-        if self.neighbours.is_empty() || !self.chats.contains(now, hash) {
+        if self.neighbours.is_empty() || !self.chats.contains(now, hash.0) {
             self.announce(out, speaker, text);
         }
-        self.chats.insert(now, hash);
+        self.chats.insert(now, hash.0);
         Answer::Silence
     }
 

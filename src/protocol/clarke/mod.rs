@@ -26,7 +26,6 @@ mod peers;
 mod pool;
 mod questions;
 mod reply;
-mod seen;
 mod store;
 mod stream;
 

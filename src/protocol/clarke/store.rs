@@ -9,7 +9,7 @@ use super::listing::{Listing, Payload};
 use super::pool::Pool;
 use super::questions;
 use super::reply;
-use super::seen::Seen;
+use crate::protocol::seen::Seen;
 use crate::time::Instant;
 
 /// Most hashes that are remembered of items passed on, and as many of transactions in blocks, whether they are still
@@ -49,7 +49,7 @@ impl Store {
     pub fn check_transaction(&self, now: Instant, text: &str) -> Result<Transaction, Reasons> {
         let transaction = Transaction::parse(text)?;
         let name = transaction.name;
-        let is_known = self.passed.contains(now, name) || self.mined.contains(now, name);
+        let is_known = self.passed.contains(now, name.0) || self.mined.contains(now, name.0);
         if is_known || self.pool.get(name).is_some() {
             return Err(vec![KNOWN.into()]);
         }
@@ -62,7 +62,7 @@ impl Store {
     /// Why it is not.
     pub fn add_transaction(&mut self, now: Instant, text: &str) -> Result<(), Reasons> {
         let transaction = self.check_transaction(now, text)?;
-        self.passed.insert(now, transaction.name);
+        self.passed.insert(now, transaction.name.0);
         self.pool.add(transaction);
         self.pool_listing.change();
         Ok(())
@@ -74,12 +74,12 @@ impl Store {
     /// Why it is not.
     pub fn add_block(&mut self, now: Instant, text: &str) -> Result<(), Reasons> {
         let block = Block::parse(text)?;
-        if self.passed.contains(now, block.hash) || self.chain.get(block.hash).is_some() {
+        if self.passed.contains(now, block.hash.0) || self.chain.get(block.hash).is_some() {
             return Err(vec![KNOWN.into()]);
         }
-        self.passed.insert(now, block.hash);
+        self.passed.insert(now, block.hash.0);
         for &transaction in &block.transactions {
-            self.mined.insert(now, transaction);
+            self.mined.insert(now, transaction.0);
             self.pool.remove(transaction);
         }
         self.chain.add(block);

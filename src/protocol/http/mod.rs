@@ -91,6 +91,9 @@ impl Http {
         self.attend(now, out, from, |out, connection, _| connection.ended(out, from));
     }
 
+    /// It has taken all that it was sent. Nothing waits for that: what it is lent is bounded by itself.
+    pub fn caught_up(&mut self, _now: Instant, _peer: Token) {}
+
     /// It is gone, and nobody waits for what it brought.
     pub fn left(&mut self, store: &mut impl Store, peer: Token) {
         let Some(mut connection) = self.connections.remove(&peer) else { return };

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::hash::Hash;
 use crate::time::Instant;
 
 /// Bytes of a hash that are kept: nobody finds a second text with the same 160 bits.
@@ -44,7 +43,7 @@ impl Seen {
     }
 
     /// From now on it has been passed on; unless it had been within the window, which a repeat makes no longer.
-    pub fn insert(&mut self, now: Instant, hash: Hash) {
+    pub fn insert(&mut self, now: Instant, hash: [u8; 32]) {
         self.turn_generations(now);
         self.free_some();
         if !self.contains(now, hash) {
@@ -53,7 +52,7 @@ impl Seen {
     }
 
     /// Whether it is known to have been within the window.
-    pub fn contains(&self, now: Instant, hash: Hash) -> bool {
+    pub fn contains(&self, now: Instant, hash: [u8; 32]) -> bool {
         let is_recent = |then: &Instant| now.since(*then) < self.window;
         [&self.young, &self.old].iter().any(|known| known.get(&key(hash)).is_some_and(is_recent))
     }
@@ -76,9 +75,9 @@ impl Seen {
     }
 }
 
-fn key(hash: Hash) -> [u8; KEPT_BYTES] {
+fn key(hash: [u8; 32]) -> [u8; KEPT_BYTES] {
     let mut key = [0; KEPT_BYTES];
-    key.copy_from_slice(&hash.0[..KEPT_BYTES]);
+    key.copy_from_slice(&hash[..KEPT_BYTES]);
     key
 }
 
@@ -90,8 +89,8 @@ mod tests {
         Instant::from_micros(millis * 1000)
     }
 
-    fn hash(n: u64) -> Hash {
-        Hash::of([n.to_string().as_str()])
+    fn hash(n: u64) -> [u8; 32] {
+        *blake3::hash(&n.to_le_bytes()).as_bytes()
     }
 
     #[test]
