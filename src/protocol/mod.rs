@@ -6,6 +6,7 @@ mod dialect;
 mod flood;
 pub mod http;
 mod networks;
+mod waiting;
 
 use std::fmt;
 use std::net::SocketAddr;
