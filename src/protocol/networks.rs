@@ -77,7 +77,7 @@ impl Protocol for Networks {
             Dialect::Frames | Dialect::Lines => {}
             Dialect::Json => self.clarke.heard(now, out, from, bytes),
             Dialect::Chain => self.chain.heard(now, out, from, bytes),
-            Dialect::Http => self.http.heard(now, out, &mut self.chain, from, bytes),
+            Dialect::Http => self.http.heard(now, out, from, bytes),
         }
     }
 
@@ -102,7 +102,8 @@ impl Protocol for Networks {
     fn caught_up(&mut self, now: Instant, peer: Token, dialect: Dialect) {
         match dialect {
             Dialect::Json => self.clarke.caught_up(now, peer),
-            Dialect::Frames | Dialect::Lines | Dialect::Chain | Dialect::Http => {}
+            Dialect::Http => self.http.caught_up(now, peer),
+            Dialect::Frames | Dialect::Lines | Dialect::Chain => {}
         }
     }
 
