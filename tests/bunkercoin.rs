@@ -6,6 +6,8 @@ mod bad_input;
 mod chains;
 #[path = "bunkercoin/crowd.rs"]
 mod crowd;
+#[path = "bunkercoin/endings.rs"]
+mod endings;
 #[path = "bunkercoin/forwarding.rs"]
 mod forwarding;
 #[path = "bunkercoin/handing_in.rs"]

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use peer_relay::sim::{
-    Broken, Fault, Happened, Mesh, MeshOutcome, MeshSetup, Outcome, Profile, Role, Setup, Topology, Trace,
-    Wishes, World,
+    Broken, Cargo, Chance, Citizen, Fault, Happened, Lie, Mesh, MeshOutcome, MeshSetup, Outcome, Profile,
+    Role, Setup, Topology, Town, TownOutcome, TownSetup, Trace, Wishes, World,
 };
 use peer_relay::time::Instant;
 
@@ -48,6 +48,11 @@ fn run_mesh(seed: u64) -> MeshOutcome {
     Mesh::new(MeshSetup::draw(seed), Trace::new()).run()
 }
 
+fn run_town(seed: u64) -> TownOutcome {
+    let _replay = Replay(seed);
+    Town::new(TownSetup::draw(seed), Trace::new()).run()
+}
+
 /// What came of a seed.
 trait Ended: Send + 'static {
     fn seed(&self) -> u64;
@@ -65,6 +70,16 @@ impl Ended for Outcome {
 }
 
 impl Ended for MeshOutcome {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn broken(&self) -> Option<&(Instant, Broken)> {
+        self.broken.as_ref()
+    }
+}
+
+impl Ended for TownOutcome {
     fn seed(&self) -> u64 {
         self.seed
     }
@@ -157,6 +172,21 @@ fn hundreds_of_meshes_carry_everything_once_and_leave_nothing_untried() {
 }
 
 #[test]
+fn hundreds_of_towns_agree_believe_no_liar_and_leave_nothing_untried() {
+    let outcomes = run_all(0..SEEDS, run_town);
+    let (mut people, mut lies, mut happened) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for outcome in &outcomes {
+        outcome.people.iter().for_each(|(&role, (_, moves))| *people.entry(role).or_insert(0) += moves);
+        outcome.lies.iter().for_each(|(&lie, count)| *lies.entry(lie).or_insert(0) += count);
+        outcome.happened.iter().for_each(|(&what, count)| *happened.entry(what).or_insert(0) += count);
+    }
+    assert_all_happened(&people, Citizen::ALL);
+    assert_all_happened(&lies, Lie::ALL);
+    assert_all_happened(&happened, Chance::ALL.iter().copied());
+    assert!(happened[&Chance::Told] > 50_000, "{happened:?}");
+}
+
+#[test]
 fn what_was_found_once_stays_mended() {
     let stories: BTreeSet<&str> = FOUND.iter().map(|(_, story)| *story).collect();
     assert_eq!(stories.len(), FOUND.len(), "each has its own story");
@@ -174,6 +204,9 @@ fn two_runs_of_a_seed_are_the_same_and_no_two_seeds_are() {
         let (first, second) = (run_mesh(seed), run_mesh(seed));
         assert_eq!((first.hash, first.lasted), (second.hash, second.lasted), "the mesh of seed {seed}");
         assert!(hashes.insert(first.hash), "the mesh of seed {seed} is another's twin");
+        let (first, second) = (run_town(seed), run_town(seed));
+        assert_eq!((first.hash, first.lasted), (second.hash, second.lasted), "the town of seed {seed}");
+        assert!(hashes.insert(first.hash), "the town of seed {seed} is another's twin");
     }
 }
 
@@ -229,4 +262,50 @@ fn a_delivery_takes_as_long_as_its_ways() {
         let span = Duration::from_millis(least)..Duration::from_millis(most);
         assert!(span.contains(&median), "{profile}: {median:?}");
     }
+}
+
+/// A node behind a short-wave link, and what it waits for, as the README has it.
+const RADIO: [&str; 6] = [
+    "| over `hf-radio` at | bytes | 300 bit/s | 1,200 bit/s |",
+    "|---|---:|---:|---:|",
+    "| a block of 10 KB, 59 transactions, as JSON | 32,788 | 15 min 55 s | 4 min 3 s |",
+    "| a block of 10 KB, 59 transactions, the same in binary | 10,228 | 5 min 1 s | 1 min 20 s |",
+    "| a chain of 100 blocks, no transactions, as JSON | 53,333 | 27 min 17 s | 6 min 31 s |",
+    "| a chain of 100 blocks, no transactions, the same in binary | 14,008 | 6 min 50 s | 1 min 46 s |",
+];
+
+/// Minutes and seconds.
+fn shown(span: Duration) -> String {
+    format!("{} min {} s", span.as_secs() / 60, span.as_secs() % 60)
+}
+
+fn radio_table() -> Vec<String> {
+    let mut table: Vec<String> = RADIO[..2].iter().map(ToString::to_string).collect();
+    let cargos = [
+        ("a block of 10 KB, 59 transactions", Cargo::largest_block()),
+        ("a chain of 100 blocks, no transactions", Cargo::empty_blocks(100)),
+    ];
+    for (what, cargo) in cargos {
+        let [slow, fast] = [300, 1200].map(|rate| cargo.air_time(rate));
+        for (how, len, times) in [
+            ("as JSON", cargo.json_len(), [slow.json, fast.json]),
+            ("the same in binary", cargo.binary_len(), [slow.binary, fast.binary]),
+        ] {
+            let [slow, fast] = times.map(shown);
+            let len = format!("{},{:03}", len / 1000, len % 1000);
+            table.push(format!("| {what}, {how} | {len} | {slow} | {fast} |"));
+        }
+    }
+    table
+}
+
+/// `cargo test --test sim radio -- --nocapture` shows it.
+#[test]
+fn a_node_behind_a_radio_link_waits_as_long_as_the_readme_says() {
+    let table = radio_table();
+    println!("{}", table.join("\n"));
+    assert_eq!(table, RADIO);
+    let readme = include_str!("../README.md");
+    let missing: Vec<&str> = RADIO.into_iter().filter(|line| !readme.contains(line)).collect();
+    assert!(missing.is_empty(), "not in the README: {missing:#?}");
 }

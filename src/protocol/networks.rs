@@ -101,9 +101,10 @@ impl Protocol for Networks {
 
     fn caught_up(&mut self, now: Instant, peer: Token, dialect: Dialect) {
         match dialect {
+            Dialect::Frames | Dialect::Lines => {}
             Dialect::Json => self.clarke.caught_up(now, peer),
+            Dialect::Chain => self.chain.caught_up(peer),
             Dialect::Http => self.http.caught_up(now, peer),
-            Dialect::Frames | Dialect::Lines | Dialect::Chain => {}
         }
     }
 

@@ -37,6 +37,14 @@ pub enum Promise {
     Convergence,
     /// The load tester finds everything right.
     Load,
+    /// Nothing is given out that nobody honest made.
+    Truth,
+    /// Each request is answered once, in order and whole.
+    Answers,
+    /// Whoever comes is asked for what it has.
+    Joining,
+    /// Relays that know each other have the same.
+    Agreement,
 }
 
 /// How one was broken.
@@ -68,6 +76,10 @@ impl Promise {
             Self::Zero => "when everybody has left, nothing is left",
             Self::Convergence => "once faults stop, everybody honest is there and has everything",
             Self::Load => "the load tester finds everything right",
+            Self::Truth => "nothing is given out that nobody honest made",
+            Self::Answers => "each request is answered once, in order and whole",
+            Self::Joining => "whoever comes is asked for what it has",
+            Self::Agreement => "relays that know each other come to hold the same",
         }
     }
 

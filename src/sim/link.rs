@@ -53,8 +53,12 @@ impl Troubles {
 impl Link {
     /// A link of this kind.
     pub fn new(profile: Profile, seed: u64) -> Self {
+        Self::of(profile.figures(), seed)
+    }
+
+    /// A link with these figures.
+    pub fn of(figures: Figures, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let figures = profile.figures();
         Self {
             delay: draw(&mut rng, &figures.delay),
             rate: figures.rate.as_ref().map(|rate| draw(&mut rng, rate)),

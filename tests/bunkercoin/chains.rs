@@ -92,6 +92,23 @@ fn transactions_follow_the_chain_and_come_back_when_it_is_dropped() {
     assert_eq!((house.chain.height(), house.mempool_text().as_str()), (5, "[]"));
 }
 
+/// Two who were apart: what one had in a block, and the other has never heard of, must not wait at one alone.
+#[test]
+fn what_comes_back_is_told_to_whoever_told_the_longer_chain_and_to_nobody_else() {
+    let [a, b] = [1, 2].map(|nonce| forge::transaction(1, 2, 3, nonce));
+    let root = forge::chain(7, 1);
+    let mut house = House::holding(&grown(&root, &[&a, &b]));
+    let (teller, other) = (house.join(1), house.join(2));
+    house.heard_by(teller);
+    house.heard_by(other);
+    let theirs = grown(&root, &[&b, &b, &b]);
+    house.say(teller, &chain_message(&theirs));
+    let told = String::from_utf8(transaction_message(&a)).unwrap();
+    assert_eq!(house.heard_by(teller), told, "b is in their chain as well");
+    let tip = String::from_utf8(block_message(theirs.last().unwrap())).unwrap();
+    assert_eq!(house.heard_by(other), tip, "who was told of it when it was new");
+}
+
 #[test]
 fn a_reorganisation_is_cheap_where_most_is_shared() {
     let root = forge::chain(7, 50);

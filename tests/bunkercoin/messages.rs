@@ -34,20 +34,91 @@ fn chain_and_mempool_are_answered_to_the_byte() {
 }
 
 #[test]
-fn who_asks_again_and_again_is_answered_in_its_time_and_nothing_is_left_out() {
+fn who_asks_again_and_again_is_answered_in_its_time_and_heard_meanwhile() {
     let mut house = House::new();
-    let peer = house.join(1);
+    let (peer, other) = (house.join(1), house.join(2));
     house.say(peer, b"\"GetChain\"\n\"GetChain\"\n\"GetChain\"\n");
     assert_eq!(house.heard_by(peer), "{\"Chain\":[]}\n");
-    assert!(house.is_busy(peer), "it is not read meanwhile");
-    for _ in 0..2 {
-        house.pass(ANSWER_AGAIN - Duration::from_micros(1));
-        assert_eq!(house.heard_by(peer), "");
-        house.pass(Duration::from_micros(1));
-        assert_eq!(house.heard_by(peer), "{\"Chain\":[]}\n");
-    }
+    assert!(!house.is_busy(peer), "it is read meanwhile");
+    let message = transaction_message(&forge::transaction(1, 2, 3, 4));
+    house.say(peer, &message);
+    assert_eq!(house.heard_by(other), shown(message), "and heard");
+    house.pass(ANSWER_AGAIN - Duration::from_micros(1));
+    assert_eq!(house.heard_by(peer), "");
+    house.pass(Duration::from_micros(1));
+    assert_eq!(house.heard_by(peer), "{\"Chain\":[]}\n", "as often as it asked, it is one question");
     house.pass(Duration::from_secs(60));
     assert_eq!((house.heard_by(peer).as_str(), house.is_busy(peer)), ("", false));
+    house.say(peer, b"\"GetChain\"\n\"GetMempool\"\n");
+    assert!(house.heard_by(peer).contains("Mempool"), "each has its own time");
+}
+
+#[test]
+fn who_takes_nothing_is_answered_nothing_more_until_it_has_caught_up() {
+    let mut house = House::holding(&forge::chain(7, 3));
+    let peer = house.join(1);
+    house.fall_behind(peer);
+    for _ in 0..20 {
+        house.say(peer, GREETING.as_bytes());
+        house.pass(Duration::from_secs(60));
+        assert_eq!((house.heard_by(peer).as_str(), house.is_busy(peer)), ("", false));
+    }
+    house.catch_up(peer);
+    house.settle();
+    let answer = house.heard_by(peer);
+    assert!(answer.starts_with("{\"Chain\":[{") && answer.lines().count() == 1, "one at a time: {answer}");
+    house.catch_up(peer);
+    house.settle();
+    assert_eq!(house.heard_by(peer), "{\"Mempool\":[]}\n");
+    house.catch_up(peer);
+    house.pass(Duration::from_secs(60));
+    assert_eq!(house.heard_by(peer), "");
+}
+
+#[test]
+fn whoever_asks_with_its_last_line_is_answered_whatever_it_has_taken() {
+    let mut house = House::new();
+    let peer = house.join(1);
+    house.fall_behind(peer);
+    house.say(peer, b"\"GetChain\"\n\"GetMempool\"");
+    assert_eq!(house.heard_by(peer), "");
+    house.end(peer);
+    assert_eq!(house.heard_by(peer), EMPTY);
+}
+
+#[test]
+fn thousands_whose_time_has_come_at_once_are_answered_in_slices() {
+    let mut house = House::holding(&forge::chain(7, 300));
+    let peers: Vec<_> = (0..2_000).map(|number| house.join(number)).collect();
+    for round in [b"\"GetChain\"\n", b"\"GetChain\"\n"] {
+        peers.iter().for_each(|peer| house.say(*peer, round));
+    }
+    peers.iter().for_each(|peer| assert!(house.heard_by(*peer).len() > 100_000));
+    let turns = house.turns;
+    house.pass(ANSWER_AGAIN);
+    assert!(peers.iter().all(|peer| house.heard_by(*peer).len() > 100_000));
+    assert!(house.turns - turns > 50, "{} turns for 200 megabytes", house.turns - turns);
+}
+
+#[test]
+fn each_transaction_of_a_list_that_never_ends_and_each_question_counts_as_a_message() {
+    let mut house = House::new();
+    let peer = house.join(1);
+    let json = |nonce| String::from_utf8(forge::transaction(1, 2, 3, nonce).to_json()).unwrap();
+    house.say(peer, b"{\"Mempool\":[");
+    for nonce in 0..5 {
+        house.say(peer, format!("{},", json(nonce)).as_bytes());
+        assert_eq!(house.desk.messages, nonce as usize + 1);
+    }
+    let said = 5 * json(0).len();
+    assert!(house.desk.bytes >= said, "{} of {said} bytes", house.desk.bytes);
+    house.desk.rate = 5;
+    house.say(peer, format!("{}]}}\n", json(5)).as_bytes());
+    assert_eq!(house.mempool_text().matches("sender").count(), 5, "what is over the rate is ignored");
+    assert!(house.desk.bytes < said + json(5).len() + 20, "counted once: {}", house.desk.bytes);
+    let messages = house.desk.messages;
+    house.say(peer, GREETING.as_bytes());
+    assert_eq!((house.desk.messages - messages, house.heard_by(peer).as_str()), (2, ""));
 }
 
 #[test]

@@ -31,7 +31,13 @@ pub struct Desk {
     pub said: BTreeMap<Token, Vec<u8>>,
     pub streams: BTreeMap<Token, Stream>,
     pub offences: Vec<(Token, Offence, String)>,
+    /// Messages and bytes that count against somebody's rate.
     pub messages: usize,
+    pub bytes: usize,
+    /// So many are within the rate; what is over it is ignored.
+    pub rate: usize,
+    /// Who has not taken what it was sent.
+    pub behind: BTreeSet<Token>,
 }
 
 impl TextOutbox for Desk {
@@ -70,10 +76,11 @@ impl TextOutbox for Desk {
         self.open.remove(&peer);
     }
 
-    fn count_message(&mut self, from: Token, _: usize) -> bool {
+    fn count_message(&mut self, from: Token, len: usize) -> bool {
         assert!(self.is_open(from));
         self.messages += 1;
-        true
+        self.bytes += len;
+        self.messages <= self.rate
     }
 
     fn offended(&mut self, from: Token, offence: Offence, detail: impl Display) {
@@ -100,8 +107,8 @@ impl TextOutbox for Desk {
         unreachable!("nobody is dialled")
     }
 
-    fn is_behind(&self, _: Token) -> bool {
-        false
+    fn is_behind(&self, peer: Token) -> bool {
+        self.behind.contains(&peer)
     }
 
     fn vouch_for(&mut self, _: DialId) {
@@ -136,6 +143,9 @@ impl House {
             streams: BTreeMap::new(),
             offences: Vec::new(),
             messages: 0,
+            bytes: 0,
+            rate: usize::MAX,
+            behind: BTreeSet::new(),
         };
         Self {
             chain: Bunkercoin::new(MAX_MESSAGE),
@@ -176,6 +186,16 @@ impl House {
         self.desk.open.remove(&peer);
         self.desk.listeners.remove(&peer);
         self.desk.said.remove(&peer);
+    }
+
+    /// It takes nothing of what it is sent, until it has caught up.
+    pub fn fall_behind(&mut self, peer: Token) {
+        self.desk.behind.insert(peer);
+    }
+
+    pub fn catch_up(&mut self, peer: Token) {
+        self.desk.behind.remove(&peer);
+        self.chain.caught_up(peer);
     }
 
     /// One turn of the loop.
@@ -225,8 +245,11 @@ impl House {
         self.settle();
     }
 
+    /// It sends no more: it is heard no more, and gets what it is due.
     pub fn end(&mut self, peer: Token) {
         self.chain.ended(self.now, &mut self.desk, peer);
+        self.desk.open.remove(&peer);
+        self.desk.listeners.remove(&peer);
     }
 
     pub fn is_busy(&self, peer: Token) -> bool {

@@ -169,6 +169,19 @@ fn a_seed_is_a_mesh_too_and_its_trace_tells_of_every_relay() {
 }
 
 #[test]
+fn a_seed_is_a_town_too_and_its_trace_tells_what_people_say() {
+    let traced = sim(&["--seed", "6", "--trace"]);
+    let town = traced.out.split(" a town of its own: ").nth(1).unwrap_or_else(|| panic!("{}", traced.out));
+    for what in ["relay 1 reads #", " says transaction ", " says block ", " hears Chain("] {
+        assert!(town.contains(what), "no line with {what:?}");
+    }
+    assert!(row(&traced, "towns").starts_with("1 town, miner "), "{}", traced.out);
+    let several = sim(&["--seed", "5", "--seeds", "2"]);
+    assert_eq!(row(&several, "towns").split(", ").count(), 1 + 21, "every kind of person: {}", several.out);
+    assert_eq!(row(&several, "lies").split(", ").count(), 17, "every lie: {}", several.out);
+}
+
+#[test]
 fn wishes_hold_for_whoever_is_drawn_and_a_mesh_has_none() {
     let ran = sim(&["--seed", "5", "--peers", "40", "--duration", "2s"]);
     assert!(!ran.out.contains("\nmeshes "), "{}", ran.out);

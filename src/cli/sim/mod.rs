@@ -32,9 +32,10 @@ Examples:
 With --profile a world is a plan: honest peers, all of whom receive, say 32 to 250 bytes ten times a
 second in all, over hf-radio once in 20 seconds; the relay has its usual limits. Without it the seed
 draws everything: who comes, over what ways, what goes wrong, the relay's limits and its law; --peers
-and --duration then hold for who is drawn. With none of these a seed is a second world as well, a mesh:
-relays that dial each other, ways that are cut, relays that are killed and come back. Every step of each relay is judged. Ctrl-C tells what there
-is. The exit code is 0 when every promise was kept to the end; 1 when one was broken, which is told
+and --duration then hold for who is drawn. With none of these a seed is two worlds more: a mesh, of relays
+that dial each other, ways that are cut, relays that are killed and come back; and a town, of relays among
+the nodes of networks that speak JSON, and among liars. Every step of each relay is judged. Ctrl-C tells
+what there is. The exit code is 0 when every promise was kept to the end; 1 when one was broken, which is told
 with the line that replays it, or a signal came; 2 when the options make no sense.
 ";
 

@@ -26,7 +26,8 @@ pub struct SimArgs {
     #[arg(long, value_name = "N", default_value = "1", value_parser = seed, help_heading = WORLDS)]
     pub seed: u64,
 
-    /// How many worlds, or pairs of a world and a mesh: those of N, N+1 and so on, until one breaks a promise
+    /// How many worlds, each with its mesh and its town where nothing else is asked for: those of N, N+1 and so on, until
+    /// one breaks a promise
     #[arg(long, value_name = "COUNT", default_value = "1", help_heading = WORLDS)]
     pub seeds: Count,
 
@@ -115,7 +116,7 @@ impl Plan {
         self.first..=self.first + (self.count - 1)
     }
 
-    /// Whether each seed has its mesh too: only where nothing is wished, which would be wished of one relay.
+    /// Whether each seed has its mesh and its town too: only where nothing is wished, which would be wished of one relay.
     pub fn has_meshes(&self) -> bool {
         self.wishes == Wishes::default()
     }

@@ -11,12 +11,13 @@ use crate::cli::signals::Stop;
 use crate::protocol::Flood;
 use crate::server::Server;
 use crate::sim::{Broken, Mesh, MeshOutcome, MeshSetup, Outcome, Real, Setup, SimStack, Trace, World};
+use crate::sim::{RealTown, Town, TownOutcome, TownSetup};
 use crate::time::Instant;
 
 /// Turns and events at a time: a fraction of a millisecond in most worlds.
 const STEPS: u32 = 1000;
 
-/// Something that happens bit by bit: a world of one relay, or a mesh of several.
+/// Something that happens bit by bit: a world of one relay, a mesh of several, or a town.
 trait Happening {
     /// So many turns and events. True once it is over.
     fn go_on(&mut self, steps: u32) -> bool;
@@ -50,6 +51,20 @@ impl Happening for Mesh<Real> {
 
     fn take_lines(&mut self) -> String {
         Mesh::take_lines(self)
+    }
+}
+
+impl Happening for Town<RealTown> {
+    fn go_on(&mut self, steps: u32) -> bool {
+        Town::go_on(self, steps)
+    }
+
+    fn now(&self) -> Instant {
+        Town::now(self)
+    }
+
+    fn take_lines(&mut self) -> String {
+        Town::take_lines(self)
     }
 }
 
@@ -100,6 +115,11 @@ pub fn run(plan: &Plan, stop: &Stop, out: &mut impl Write) -> io::Result<Ran> {
             let life = live(&mut mesh, stop, &progress, out)?;
             ran.end(seed, mesh, life, |ran, mesh| ran.add_mesh(mesh.outcome()));
         }
+        if ran.ending == Ending::Whole && plan.has_meshes() {
+            let mut town = Town::new(TownSetup::draw(seed), trace(plan));
+            let life = live(&mut town, stop, &progress, out)?;
+            ran.end(seed, town, life, |ran, town| ran.add_town(town.outcome()));
+        }
         if ran.ending != Ending::Whole {
             break;
         }
@@ -135,6 +155,12 @@ impl Ran {
     /// One mesh more; the same.
     fn add_mesh(&mut self, outcome: MeshOutcome) {
         self.tally.add_mesh(&outcome);
+        self.note_broken(outcome.seed, outcome.broken.as_ref());
+    }
+
+    /// One town more; the same.
+    fn add_town(&mut self, outcome: TownOutcome) {
+        self.tally.add_town(&outcome);
         self.note_broken(outcome.seed, outcome.broken.as_ref());
     }
 

@@ -9,7 +9,7 @@ use super::tally::{LoadTally, Tally};
 use crate::cli::figures::{bytes, counted, deliveries, list, percentiles, row};
 use crate::cli::on_one_line;
 use crate::cli::units::{Span, grouped, in_binary, rounded};
-use crate::sim::{Fault, Happened, LoadPart, Mixed, Role, Setup, Topology};
+use crate::sim::{Chance, Citizen, Fault, Happened, Lie, LoadPart, Mixed, Role, Setup, Topology};
 use crate::time::Instant;
 
 /// All of it.
@@ -106,6 +106,11 @@ fn swarm(plan: &Plan, tally: &Tally, text: &mut String) {
         list(text, "meshes", &all_named(plan, &tally.meshes, &Topology::ALL, Topology::name));
         list(text, "in them", &all_named(plan, &tally.happened, &Happened::ALL, Happened::name));
     }
+    if tally.towns > 0 {
+        list(text, "towns", &people(plan, tally));
+        list(text, "lies", &all_named(plan, &tally.lies, &Lie::ALL, Lie::name));
+        list(text, "in them", &all_named(plan, &tally.chances, Chance::ALL, Chance::name));
+    }
 }
 
 fn connections(tally: &Tally) -> String {
@@ -146,12 +151,27 @@ fn counts(counts: &BTreeMap<&'static str, u64>) -> Vec<String> {
 
 /// Every one where several worlds were run: who has never been there has tried nothing.
 fn roles(plan: &Plan, tally: &Tally) -> Vec<String> {
-    let told = |role: Role| {
-        let (came, moves) = tally.roles.get(&role).copied().unwrap_or_default();
+    all_moved(plan, &tally.roles, &Role::ALL, Role::name)
+}
+
+/// The same, how many towns there were before it.
+fn people(plan: &Plan, tally: &Tally) -> Vec<String> {
+    let people = all_moved(plan, &tally.people, &Citizen::ALL, Citizen::name);
+    std::iter::once(counted(tally.towns, "town")).chain(people).collect()
+}
+
+fn all_moved<K: Copy + Ord>(
+    plan: &Plan,
+    pairs: &BTreeMap<K, (u64, u64)>,
+    all: &[K],
+    name: fn(K) -> &'static str,
+) -> Vec<String> {
+    let told = |&one: &K| {
+        let (came, moves) = pairs.get(&one).copied().unwrap_or_default();
         let moved = counted(moves, "move");
-        (came > 0 || plan.count > 1).then(|| format!("{role} {} ({moved})", grouped(came)))
+        (came > 0 || plan.count > 1).then(|| format!("{} {} ({moved})", name(one), grouped(came)))
     };
-    Role::ALL.into_iter().filter_map(told).collect()
+    all.iter().filter_map(told).collect()
 }
 
 /// The same of anything that has a name.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::load::{Account, Report};
+use crate::sim::{Chance, Citizen, Lie, TownOutcome};
 use crate::sim::{Fault, Figures, Happened, MeshOutcome, Mixed, Outcome, Role, Topology, Troubles};
 
 /// Worlds in sum.
@@ -31,6 +32,11 @@ pub struct Tally {
     /// Meshes, by how their relays were joined, and what happened in them.
     pub meshes: BTreeMap<Topology, u64>,
     pub happened: BTreeMap<Happened, u64>,
+    /// Towns, who came there and moved how often, what liars said, and what happened in them.
+    pub towns: u64,
+    pub people: BTreeMap<Citizen, (u64, u64)>,
+    pub lies: BTreeMap<Lie, u64>,
+    pub chances: BTreeMap<Chance, u64>,
     /// Of all of them, in order.
     pub hash: u64,
 }
@@ -67,6 +73,10 @@ impl Tally {
             load: None,
             meshes: BTreeMap::new(),
             happened: BTreeMap::new(),
+            towns: 0,
+            people: BTreeMap::new(),
+            lies: BTreeMap::new(),
+            chances: BTreeMap::new(),
             hash: 0,
         }
     }
@@ -86,10 +96,7 @@ impl Tally {
         add_counts(&mut self.refused, &outcome.refused);
         self.bans += outcome.bans;
         add_counts(&mut self.faults, &outcome.faults);
-        for (role, (came, moves)) in &outcome.roles {
-            let sum = self.roles.entry(*role).or_default();
-            *sum = (sum.0 + came, sum.1 + moves);
-        }
+        add_pairs(&mut self.roles, &outcome.roles);
         self.troubles.add(outcome.troubles);
         self.mixed.add(outcome.mixed);
         self.knocks += outcome.knocks;
@@ -107,6 +114,16 @@ impl Tally {
         self.hash = self.hash.rotate_left(1) ^ outcome.hash;
         *self.meshes.entry(outcome.topology).or_default() += 1;
         add_counts(&mut self.happened, &outcome.happened);
+    }
+
+    /// One town more.
+    pub fn add_town(&mut self, outcome: &TownOutcome) {
+        self.lasted += outcome.lasted;
+        self.hash = self.hash.rotate_left(1) ^ outcome.hash;
+        self.towns += 1;
+        add_pairs(&mut self.people, &outcome.people);
+        add_counts(&mut self.lies, &outcome.lies);
+        add_counts(&mut self.chances, &outcome.happened);
     }
 }
 
@@ -133,4 +150,11 @@ impl LoadTally {
 
 fn add_counts<K: Copy + Ord>(sums: &mut BTreeMap<K, u64>, counts: &BTreeMap<K, u64>) {
     counts.iter().for_each(|(name, count)| *sums.entry(*name).or_default() += count);
+}
+
+fn add_pairs<K: Copy + Ord>(sums: &mut BTreeMap<K, (u64, u64)>, pairs: &BTreeMap<K, (u64, u64)>) {
+    for (name, (came, moves)) in pairs {
+        let sum = sums.entry(*name).or_default();
+        *sum = (sum.0 + came, sum.1 + moves);
+    }
 }

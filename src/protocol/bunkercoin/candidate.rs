@@ -1,10 +1,11 @@
 //! A chain that a peer is telling, as far as it has come and was checked; and who may have one. Knows no rule and no
 //! socket.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::chain::Chain;
 use super::rules::{Checked, Link};
 use crate::protocol::Token;
 use crate::time::Instant;
@@ -18,15 +19,15 @@ pub const SEAT_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Candidate {
     /// So many blocks at its beginning are ours.
-    pub shared: usize,
+    shared: usize,
+    /// The last of them.
+    shared_tip: Option<Link>,
     /// What follows them, all of it checked.
     pub blocks: VecDeque<Arc<Checked>>,
     /// Bytes of their text.
     pub text: usize,
     /// Bytes it has us hold that nobody else had us hold before.
     pub brought: usize,
-    /// Our own chain has changed within what was shared: it is worth nothing any more.
-    pub is_stale: bool,
     /// How long it has had us wait, and since when it has us wait now.
     waited: Duration,
     waits_since: Option<Instant>,
@@ -36,7 +37,11 @@ pub struct Candidate {
 #[derive(Debug, Default)]
 pub struct Seats {
     taken: Vec<Token>,
-    waiting: VecDeque<Token>,
+    /// Who waits, by when it began to.
+    waiting: BTreeMap<u64, Token>,
+    /// Where each of them stands.
+    places: BTreeMap<Token, u64>,
+    next: u64,
 }
 
 impl Candidate {
@@ -45,9 +50,25 @@ impl Candidate {
         self.shared + self.blocks.len()
     }
 
-    /// Its last block, if it is not one of ours.
+    /// How many blocks at its beginning are ours.
+    pub fn shared(&self) -> usize {
+        self.shared
+    }
+
+    /// One more of them.
+    pub fn share(&mut self, tip: Option<Link>) {
+        self.shared += 1;
+        self.shared_tip = tip;
+    }
+
+    /// Whether our own chain has changed within what was shared: then it is worth nothing any more.
+    pub fn is_stale(&self, ours: &Chain) -> bool {
+        ours.before(self.shared) != self.shared_tip
+    }
+
+    /// Its last block.
     pub fn tip(&self) -> Option<Link> {
-        self.blocks.back().map(|block| block.link())
+        self.blocks.back().map(|block| block.link()).or(self.shared_tip)
     }
 
     /// One more block, which follows.
@@ -78,33 +99,68 @@ impl Candidate {
 impl Seats {
     /// Whether this peer has a place, or has one now. If not, it waits.
     pub fn take(&mut self, peer: Token) -> bool {
-        if self.taken.contains(&peer) {
+        if self.has(peer) {
             return true;
         }
-        if self.taken.len() < SEATS {
-            self.waiting.retain(|waiting| *waiting != peer);
+        if self.taken.len() < SEATS && self.waiting.is_empty() {
             self.taken.push(peer);
             return true;
         }
-        if !self.waiting.contains(&peer) {
-            self.waiting.push_back(peer);
+        if !self.places.contains_key(&peer) {
+            self.places.insert(peer, self.next);
+            self.waiting.insert(self.next, peer);
+            self.next += 1;
         }
         false
+    }
+
+    /// Whether this peer has a place.
+    pub fn has(&self, peer: Token) -> bool {
+        self.taken.contains(&peer)
     }
 
     /// This peer needs none.
     pub fn leave(&mut self, peer: Token) {
         self.taken.retain(|taken| *taken != peer);
-        self.waiting.retain(|waiting| *waiting != peer);
+        if let Some(place) = self.places.remove(&peer) {
+            self.waiting.remove(&place);
+        }
     }
 
-    /// Who may take a place that is free. It waits no longer.
+    /// Gives a place that is free to whoever has waited longest: nobody who comes meanwhile can have it.
     pub fn next(&mut self) -> Option<Token> {
-        if self.taken.len() < SEATS { self.waiting.pop_front() } else { None }
+        if self.taken.len() >= SEATS {
+            return None;
+        }
+        let (_, peer) = self.waiting.pop_first()?;
+        self.places.remove(&peer);
+        self.taken.push(peer);
+        Some(peer)
     }
 
     /// Those who have one, if anybody waits for it.
     pub fn wanted(&self) -> Vec<Token> {
         if self.waiting.is_empty() { Vec::new() } else { self.taken.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_is_free_is_his_who_has_waited_longest_and_no_newcomers() {
+        let mut seats = Seats::default();
+        let all = SEATS as u32;
+        assert!((0..all).all(|peer| seats.take(Token(peer))));
+        assert!((all..all + 5).all(|peer| !seats.take(Token(peer))));
+        seats.leave(Token(all + 1));
+        seats.leave(Token(3));
+        assert!(!seats.take(Token(99)), "others have waited longer");
+        assert_eq!((seats.next(), seats.next()), (Some(Token(all)), None));
+        assert!(!seats.take(Token(99)) && seats.take(Token(all)));
+        seats.leave(Token(4));
+        assert_eq!((seats.next(), seats.next()), (Some(Token(all + 2)), None), "who has left waits no more");
+        assert_eq!(seats.wanted().len(), SEATS);
     }
 }

@@ -46,6 +46,11 @@ pub fn of_rows(blocks: usize) -> Cost {
     STEP + of(blocks, 100)
 }
 
+/// To put so many pieces of a store among what is sent to a peer.
+pub fn of_lending(pieces: usize) -> Cost {
+    STEP + of(pieces, 8)
+}
+
 /// To note so many transactions of a block.
 pub fn of_entering(transactions: usize) -> Cost {
     STEP + of(transactions, 2)

@@ -22,21 +22,21 @@ impl Bunkercoin {
     pub(super) fn act(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, item: Item) -> Cost {
         match item {
             Item::Nothing | Item::Empty => cost::STEP,
-            Item::GetChain => self.answer_chain(now, out, peer),
-            Item::GetMempool => self.answer_mempool(now, out, peer),
+            Item::GetChain => self.asked_for_chain(now, out, peer),
+            Item::GetMempool => self.asked_for_mempool(now, out, peer),
             Item::ChainBegins => self.begin_chain(peer),
             Item::ChainBlock(text) => self.chain_block(now, out, peer, text),
             Item::ChainEnds(len) => self.end_chain(now, out, peer, len),
             Item::NewBlock(text) => self.new_block(now, out, peer, &text),
-            Item::NewTransaction(text) => {
+            // a list of transactions need never end: each of them counts as soon as it is told
+            Item::NewTransaction(text) | Item::PoolTransaction(text) => {
                 if !out.count_message(peer, text.len()) {
                     return cost::STEP;
                 }
                 self.transaction(out, peer, &text)
             }
-            Item::PoolTransaction(text) => self.transaction(out, peer, &text),
             Item::MempoolEnds(len) => {
-                out.count_message(peer, len); // what was in it was heard already
+                out.count_message(peer, len);
                 cost::STEP
             }
         }
@@ -175,20 +175,51 @@ impl Bunkercoin {
     /// A peer sends no more. What it asked in the end is answered at once; what it told is worked off without it.
     pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token) {
         let Some(neighbour) = self.neighbours.get_mut(&from) else { return };
-        neighbour.reader.end();
-        neighbour.chain_from = now;
-        neighbour.mempool_from = now;
         // only what its last line told of is left: it was not read while there was more
-        loop {
-            let Some(neighbour) = self.neighbours.get_mut(&from).filter(|it| it.reader.has_more()) else {
-                return;
-            };
+        if !neighbour.is_busy() {
+            neighbour.reader.end();
+            neighbour.chain.from = now;
+            neighbour.mempool.from = now;
+            self.end_last_line(now, out, from);
+            self.answer_anyway(now, out, from);
+            self.answer_anyway(now, out, from);
+        }
+        self.forget_work(from);
+    }
+
+    /// Nothing is changed here: a chain may be under adoption, and this is no slice.
+    fn end_last_line(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token) {
+        while let Some(neighbour) = self.neighbours.get_mut(&from).filter(|it| it.reader.has_more()) {
             match neighbour.reader.step(self.max_message).1 {
-                Ok(Item::NewBlock(text)) => drop(self.submit(Work::Block(text), Asker::Nobody)),
-                Ok(Item::NewTransaction(text)) => drop(self.submit(Work::Transaction(text), Asker::Nobody)),
-                Ok(item) => drop(self.act(now, out, from, item)),
+                Ok(Item::NewBlock(text)) => self.hand_in(out, from, text.len(), Work::Block(text)),
+                Ok(Item::NewTransaction(text)) => {
+                    self.hand_in(out, from, text.len(), Work::Transaction(text));
+                }
+                Ok(Item::ChainEnds(len)) => {
+                    if let Some(candidate) = self.take_candidate(from) {
+                        self.hand_in(out, from, len, Work::Chain(candidate));
+                    }
+                }
+                Ok(item @ (Item::GetChain | Item::GetMempool)) => drop(self.act(now, out, from, item)),
+                Ok(
+                    Item::Nothing
+                    | Item::Empty
+                    | Item::ChainBegins
+                    | Item::ChainBlock(_)
+                    | Item::PoolTransaction(_)
+                    | Item::MempoolEnds(_),
+                ) => {}
                 Err(fault) => self.offended(out, from, fault.offence(), fault),
             }
+        }
+    }
+
+    /// What a peer has said last is worked off in its turn, when the peer may be gone.
+    fn hand_in(&mut self, out: &mut impl TextOutbox, from: Token, len: usize, work: Work) {
+        if out.count_message(from, len) {
+            self.submit(work, Asker::Nobody);
+        } else if let Work::Chain(candidate) = work {
+            self.store.discard(candidate.blocks);
         }
     }
 }

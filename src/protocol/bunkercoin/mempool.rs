@@ -84,6 +84,11 @@ impl Mempool {
         text.closed(b"]")
     }
 
+    /// Bytes to be copied before it can be shared.
+    pub fn unjoined(&self) -> usize {
+        if self.shared.is_some() { 0 } else { self.transactions.values().map(|text| text.len() + 1).sum() }
+    }
+
     /// The same without the brackets.
     pub fn items(&mut self) -> Chunk {
         let join = || {

@@ -86,7 +86,7 @@ pub struct Bunkercoin {
     verdicts: VecDeque<(Ticket, Verdict)>,
     /// Those there is work for, each once, in turn.
     queue: VecDeque<Source>,
-    /// Who told the chain that is being adopted.
+    /// Who told the chain that is being adopted, or was adopted last.
     adopted_from: Option<Token>,
     deadlines: Deadlines<Token>,
     /// A branch that a file tells of.
@@ -181,6 +181,7 @@ impl Bunkercoin {
     /// A peer is gone: so is what it said and was not done.
     pub fn left(&mut self, peer: Token) {
         self.forget_work(peer);
+        self.adopted_from.take_if(|from| *from == peer); // its token may be another's from now on
         if let Some(mut gone) = self.neighbours.remove(&peer) {
             self.deadlines.cancel(peer, &mut gone.wake);
         }
@@ -189,7 +190,7 @@ impl Bunkercoin {
     /// Once a turn: deadlines that have come, and a slice of the work that waits.
     pub fn expired(&mut self, now: Instant, out: &mut impl TextOutbox) {
         while let Some(peer) = self.deadlines.pop(now) {
-            self.woken(now, out, peer);
+            self.woken(peer);
         }
         self.work(now, out);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::candidate::Candidate;
 use super::checks::Wait;
-use super::reader::{Item, Reader};
+use super::reader::Reader;
 use crate::deadlines::Wake;
 use crate::time::Instant;
 
@@ -34,12 +34,23 @@ pub struct Neighbour {
     asked: Option<Instant>,
     /// When it is to be asked again.
     pub ask_at: Option<Instant>,
-    /// From when on it is answered again: about the chain, and about the pool.
-    pub chain_from: Instant,
-    /// About the pool.
-    pub mempool_from: Instant,
+    /// What it asks for: the chain.
+    pub chain: Question,
+    /// And the pool.
+    pub mempool: Question,
+    /// Its time has come, or it has taken what it was sent: what waited for that is to be looked at.
+    pub is_woken: bool,
     /// Where its entry among the deadlines stands.
     pub wake: Wake,
+}
+
+/// Something that a peer may ask for. However often it asks before it is answered, it is one question.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// It has asked, and was not answered yet.
+    pub is_open: bool,
+    /// From when on it is answered again.
+    pub from: Instant,
 }
 
 /// What is done about what a peer said.
@@ -52,8 +63,10 @@ pub enum Doing {
     ChainBlock(Wait),
     /// A block behind our own chain is checked.
     NewBlock(Wait),
-    /// It waits for a place, or for its time.
-    Waiting(Item),
+    /// A block of its chain waits for a place.
+    Waiting(Vec<u8>),
+    /// It has a place for that block now.
+    Seated(Vec<u8>),
 }
 
 impl Neighbour {
@@ -67,8 +80,9 @@ impl Neighbour {
             is_queued: false,
             asked: None,
             ask_at: None,
-            chain_from: now,
-            mempool_from: now,
+            chain: Question::new(now),
+            mempool: Question::new(now),
+            is_woken: false,
             wake: Wake::default(),
         }
     }
@@ -92,9 +106,12 @@ impl Neighbour {
 
     /// Whether there is something to do that does not wait for anything.
     pub fn has_work(&self) -> bool {
+        if self.is_woken {
+            return true;
+        }
         match self.doing {
             Doing::Nothing => !self.is_greeted || self.reader.has_more(),
-            Doing::ChainBlock(_) | Doing::NewBlock(_) => true,
+            Doing::ChainBlock(_) | Doing::NewBlock(_) | Doing::Seated(_) => true,
             Doing::Waiting(_) => false,
         }
     }
@@ -104,23 +121,40 @@ impl Neighbour {
         self.reader.has_more() || !matches!(self.doing, Doing::Nothing)
     }
 
-    /// When it wants to be woken.
-    pub fn deadline(&self) -> Option<Instant> {
-        let answer = match &self.doing {
-            Doing::Waiting(Item::GetChain) => Some(self.chain_from),
-            Doing::Waiting(Item::GetMempool) => Some(self.mempool_from),
-            _ => None,
-        };
-        [answer, self.ask_at].into_iter().flatten().min()
+    /// When it wants to be woken. What is due now and was not done waits for something else.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        let questions = [self.chain, self.mempool].into_iter().filter(|it| it.is_open).map(|it| it.from);
+        questions.chain(self.ask_at).filter(|when| *when > now).min()
     }
 
     /// Bytes it has us hold.
     pub fn memory(&self) -> usize {
-        self.reader.memory() + self.candidate.as_ref().map_or(0, |candidate| candidate.brought)
+        let waiting = match &self.doing {
+            Doing::Waiting(block) | Doing::Seated(block) => block.capacity(),
+            Doing::Nothing | Doing::ChainBlock(_) | Doing::NewBlock(_) => 0,
+        };
+        self.reader.memory() + waiting + self.candidate.as_ref().map_or(0, |candidate| candidate.brought)
+    }
+}
+
+impl Question {
+    /// Not asked yet.
+    pub fn new(now: Instant) -> Self {
+        Self { is_open: false, from: now }
+    }
+
+    /// Whether it is to be answered now.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.is_open && self.from <= now
+    }
+
+    /// It is answered, with so many bytes.
+    pub fn answered(&mut self, now: Instant, bytes: usize) {
+        *self = Self { is_open: false, from: now + pause_behind(bytes) };
     }
 }
 
 /// How long somebody who was answered so many bytes is not answered again.
-pub fn pause_behind(answer: usize) -> Duration {
+fn pause_behind(answer: usize) -> Duration {
     ANSWER_AGAIN + Duration::from_secs((answer / ANSWER_RATE) as u64)
 }

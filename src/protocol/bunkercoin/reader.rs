@@ -48,7 +48,7 @@ pub enum Item {
     ChainEnds(usize),
     /// The JSON of a transaction out of a pool.
     PoolTransaction(Vec<u8>),
-    /// The pool's line has ended as it should, and had so many bytes.
+    /// The pool's line has ended as it should, and had so many bytes beside its transactions.
     MempoolEnds(usize),
     /// The JSON of one block.
     NewBlock(Vec<u8>),
@@ -130,9 +130,14 @@ impl Reader {
         self.inbox.extend_from_slice(bytes);
     }
 
-    /// No more will come: the last line ends here.
+    /// No more will come. A last line that is whole needs no newline; any other is dropped, and that is nobody's fault.
     pub fn end(&mut self) {
-        self.hear(b"\n");
+        match self.line {
+            Line::Whole(_) => self.hear(b"\n"),
+            Line::Blank | Line::Name | Line::Value(_) | Line::List(_) | Line::Named(_) | Line::Skipped => {
+                *self = Self::default();
+            }
+        }
     }
 
     /// The rest of the line means nothing any more, if one has begun.
@@ -236,7 +241,12 @@ impl Reader {
                 return self.within_value(name, mark);
             }
             (Line::List(name), Mark::Comma(2)) => (Line::List(name), Item::Nothing),
-            (Line::List(name), Mark::Value(2)) => (Line::List(name), self.element(name)),
+            (Line::List(name), Mark::Value(2)) => {
+                if name == Name::Mempool {
+                    self.line_len = 0; // it counts by itself
+                }
+                (Line::List(name), self.element(name))
+            }
             (Line::List(name), Mark::Value(1)) => (Line::Named(name), Item::Nothing),
             (Line::Named(name), Mark::Value(0)) => {
                 // what it is waits for the end of its line

@@ -61,8 +61,10 @@ pub enum Fit {
 pub enum Changed {
     /// Nothing to be seen.
     Nothing,
-    /// A longer chain is ours; so many blocks stayed.
-    Replaced(usize),
+    /// A longer chain is ours.
+    Replaced,
+    /// These transactions stood in a block that was given up, and wait again.
+    Returned(Vec<Bytes>),
 }
 
 impl Store {
@@ -82,8 +84,9 @@ impl Store {
     }
 
     /// The transactions, with commas between them.
-    pub fn mempool_items(&mut self) -> Chunk {
-        self.mempool.items()
+    pub fn mempool_items(&mut self) -> (Cost, Chunk) {
+        let copied = self.mempool.unjoined();
+        (cost::of_copying(copied), self.mempool.items())
     }
 
     /// What has changed since it was asked last.
@@ -128,7 +131,7 @@ impl Store {
     }
 
     /// Begins to replace all behind the first `fork` blocks by these, which make the chain longer. One at a time.
-    pub fn adopt(&mut self, fork: usize, blocks: VecDeque<Arc<Checked>>) {
+    pub fn adopt(&mut self, fork: usize, blocks: VecDeque<Arc<Checked>>) -> Cost {
         assert!(!self.is_adopting(), "a chain was to be replaced while it is being replaced");
         let (mut fork, mut blocks) = (fork, blocks);
         // another may have brought the beginning meanwhile
@@ -140,6 +143,7 @@ impl Store {
         }
         self.discarded.push_back(have);
         self.adoption = Some(Adoption::Building(self.chain.branch(fork), blocks, 0));
+        cost::STEP
     }
 
     /// Whether a chain is being replaced: nothing else may change until that is done.
@@ -181,7 +185,7 @@ impl Store {
                     let cost = cost::of_rows(self.chain.height().max(fork + blocks.len()));
                     let cut = self.replace(branch);
                     self.adoption = Some(Adoption::Entering(blocks, cut));
-                    (cost, Changed::Replaced(fork))
+                    (cost, Changed::Replaced)
                 }
             },
             Adoption::Entering(mut blocks, cut) => {
@@ -203,8 +207,8 @@ impl Store {
                     return (cost::STEP, Changed::Nothing);
                 };
                 self.adoption = Some(Adoption::Returning(cut));
-                self.leave(&text);
-                (cost::of_parsing(text.len()), Changed::Nothing)
+                let returned = self.leave(&text);
+                (cost::of_parsing(text.len()), Changed::Returned(returned))
             }
         }
     }
@@ -231,22 +235,25 @@ impl Store {
     }
 
     /// A block is not in the chain any more: what stands in no other block waits again.
-    fn leave(&mut self, text: &[u8]) {
-        let Ok(block) = serde_json::from_slice::<Block>(text) else { return }; // we wrote it ourselves
+    fn leave(&mut self, text: &[u8]) -> Vec<Bytes> {
+        let Ok(block) = serde_json::from_slice::<Block>(text) else { return Vec::new() }; // we wrote it ourselves
+        let mut returned = Vec::new();
         for transaction in &block.transactions {
             let hash = transaction.hash();
             let Some(count) = self.spent.get_mut(&hash) else { continue };
             *count -= 1;
             if *count == 0 {
                 self.spent.remove(&hash);
-                self.bring_back(hash, transaction);
+                returned.extend(self.bring_back(hash, transaction));
             }
         }
+        returned
     }
 
     /// It has been news before, and its file has it: in the block that was dropped.
-    fn bring_back(&mut self, hash: Hash, transaction: &Transaction) {
-        self.mempool.add(hash, Bytes::from(transaction.to_json()));
+    fn bring_back(&mut self, hash: Hash, transaction: &Transaction) -> Option<Bytes> {
+        let text = Bytes::from(transaction.to_json());
+        (self.mempool.add(hash, text.clone()) == Entry::New).then_some(text)
     }
 
     fn free(&mut self) -> Cost {

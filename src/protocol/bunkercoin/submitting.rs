@@ -2,6 +2,7 @@
 //! who that is.
 
 use super::Bunkercoin;
+use super::candidate::Candidate;
 use super::checks::Wait;
 use super::cost::{self, Cost};
 use super::lookup::{Fault, Found};
@@ -44,6 +45,8 @@ pub(super) enum Work {
     Block(Vec<u8>),
     Transaction(Vec<u8>),
     Checking(Wait),
+    /// A chain that was told to its end.
+    Chain(Candidate),
 }
 
 /// Who wants to know.
@@ -68,8 +71,10 @@ impl Bunkercoin {
 
     /// Nobody asks for it any more: its work is dropped. If there is none, nothing.
     pub fn withdraw(&mut self, ticket: Ticket) {
-        if let Some(Submission { work: Work::Checking(wait), .. }) = self.submissions.remove(&ticket) {
-            self.store.checks.leave(wait);
+        match self.submissions.remove(&ticket).map(|submission| submission.work) {
+            Some(Work::Checking(wait)) => self.store.checks.leave(wait),
+            Some(Work::Chain(candidate)) => self.store.discard(candidate.blocks),
+            Some(Work::Block(_) | Work::Transaction(_)) | None => {}
         }
     }
 
@@ -93,6 +98,7 @@ impl Bunkercoin {
             Work::Block(text) => self.submitted_block(out, &text),
             Work::Transaction(text) => self.submitted_transaction(out, &text),
             Work::Checking(wait) => self.submitted_check(out, wait),
+            Work::Chain(candidate) => return self.consider(None, candidate),
         };
         match next {
             Ok(verdict) if asker == Asker::Holder => self.verdicts.push_back((ticket, verdict)),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Bunkercoin;
 use super::candidate::Candidate;
 use super::chain::{MAX_BLOCKS, MAX_BYTES};
@@ -10,9 +12,7 @@ use super::cost::{self, Cost};
 use super::hash::Hash;
 use super::lookup::Found;
 use super::neighbour::Doing;
-use super::reader::Item;
 use super::rules::{Checked, Flaw, Link, follows};
-use super::work::Source;
 use crate::protocol::{Offence, TextOutbox, Token};
 use crate::time::Instant;
 
@@ -34,13 +34,17 @@ impl Bunkercoin {
     ) -> Cost {
         let neighbour = self.neighbours.get_mut(&peer);
         let Some(candidate) = neighbour.and_then(|it| it.candidate.as_mut()) else { return cost::STEP };
-        if candidate.is_stale {
+        let ours = self.store.chain();
+        if candidate.is_stale(ours) {
             self.let_go(now, out, peer);
             return cost::STEP;
         }
-        if candidate.blocks.is_empty() && self.store.chain().block(candidate.shared) == Some(&text) {
-            candidate.shared += 1;
-            self.offer_seats(); // whoever waited for one need not be in need of it any more
+        let next = candidate.shared();
+        if candidate.blocks.is_empty() && ours.block(next) == Some(&text) {
+            candidate.share(ours.link(next));
+            if self.seats.has(peer) {
+                self.leave_seat(peer); // what it waited for has become ours meanwhile
+            }
             return cost::of_copying(text.len());
         }
         if candidate.height() >= MAX_BLOCKS || self.text_with(peer, text.len()) > MAX_BYTES {
@@ -51,7 +55,7 @@ impl Bunkercoin {
         }
         if !self.seats.take(peer) {
             if let Some(neighbour) = self.neighbours.get_mut(&peer) {
-                neighbour.doing = Doing::Waiting(Item::ChainBlock(text));
+                neighbour.doing = Doing::Waiting(text);
             }
             self.watch_seats(now);
             return cost::STEP;
@@ -103,7 +107,8 @@ impl Bunkercoin {
 
     /// A checked block goes to its candidate, if it follows what that has and there is room.
     fn go_on_with(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, block: Arc<Checked>) {
-        if self.candidate(peer).is_some_and(|candidate| candidate.is_stale) {
+        let candidate = self.neighbours.get(&peer).and_then(|neighbour| neighbour.candidate.as_ref());
+        if candidate.is_some_and(|candidate| candidate.is_stale(self.store.chain())) {
             return self.let_go(now, out, peer);
         }
         if let Err(flaw) = self.follows_candidate(peer, block.link(), block.prev_hash) {
@@ -121,8 +126,7 @@ impl Bunkercoin {
     fn follows_candidate(&self, peer: Token, block: Link, prev_hash: Hash) -> Result<(), Flaw> {
         let candidate = self.neighbours.get(&peer).and_then(|neighbour| neighbour.candidate.as_ref());
         let Some(candidate) = candidate else { return Ok(()) };
-        let before = candidate.tip().or_else(|| self.store.chain().before(candidate.shared));
-        follows(block, prev_hash, before)
+        follows(block, prev_hash, candidate.tip())
     }
 
     /// The whole chain has been told: is it ours from now on?
@@ -134,33 +138,43 @@ impl Bunkercoin {
         len: usize,
     ) -> Cost {
         let is_heard = out.count_message(peer, len);
-        let taken = self.neighbours.get_mut(&peer).and_then(|neighbour| neighbour.candidate.take());
-        self.leave_seat(peer);
-        let Some(candidate) = taken else { return cost::STEP };
-        if candidate.is_stale {
-            self.store.discard(candidate.blocks);
+        let Some(candidate) = self.take_candidate(peer) else { return cost::STEP };
+        if candidate.is_stale(self.store.chain()) {
             self.ask_later(now, peer);
-        } else if is_heard && candidate.height() > self.height() {
-            self.adopted_from = Some(peer);
-            self.store.adopt(candidate.shared, candidate.blocks);
-        } else {
-            self.store.discard(candidate.blocks);
         }
-        cost::STEP
+        if !is_heard {
+            self.store.discard(candidate.blocks);
+            return cost::STEP;
+        }
+        self.consider(Some(peer), candidate)
     }
 
-    /// A longer chain is ours. Whoever tells one that began like the old one is worth nothing any more.
-    pub(super) fn adopted(&mut self, out: &mut impl TextOutbox, fork: usize) {
+    /// A chain that was told to its end, perhaps by a peer that is gone: ours from now on, if it is longer.
+    pub(super) fn consider(&mut self, from: Option<Token>, candidate: Candidate) -> Cost {
+        if candidate.is_stale(self.store.chain()) || candidate.height() <= self.height() {
+            self.store.discard(candidate.blocks);
+            return cost::STEP;
+        }
+        self.adopted_from = from;
+        self.store.adopt(candidate.shared(), candidate.blocks)
+    }
+
+    /// A longer chain is ours.
+    pub(super) fn adopted(&mut self, out: &mut impl TextOutbox) {
         self.counts.adopted += 1;
-        let from = self.adopted_from.take();
+        let from = self.adopted_from;
         let chain = self.store.chain();
         if let Some(text) = chain.height().checked_sub(1).and_then(|last| chain.block(last)) {
             self.announce_block(out, from, text);
         }
-        for neighbour in self.neighbours.values_mut() {
-            if let Some(candidate) = neighbour.candidate.as_mut().filter(|it| it.shared > fork) {
-                candidate.is_stale = true;
-            }
+    }
+
+    /// Transactions of blocks that were given up wait again. Whoever told the longer chain may never have heard of them,
+    /// for when it asked what waits they were in our chain. All others have heard of them, or will from it.
+    pub(super) fn tell_returned(&self, out: &mut impl TextOutbox, transactions: &[Bytes]) {
+        let Some(peer) = self.adopted_from else { return };
+        for text in transactions {
+            out.answer(peer, &[b"{\"NewTransaction\":", text.as_ref(), b"}\n"].concat());
         }
     }
 
@@ -187,11 +201,15 @@ impl Bunkercoin {
 
     /// What a peer has told of a chain is forgotten, and its place is free.
     pub(super) fn drop_candidate(&mut self, peer: Token) {
-        let taken = self.neighbours.get_mut(&peer).and_then(|neighbour| neighbour.candidate.take());
-        if let Some(candidate) = taken {
+        if let Some(candidate) = self.take_candidate(peer) {
             self.store.discard(candidate.blocks);
         }
+    }
+
+    /// The same, for whoever does something with it.
+    pub(super) fn take_candidate(&mut self, peer: Token) -> Option<Candidate> {
         self.leave_seat(peer);
+        self.neighbours.get_mut(&peer)?.candidate.take()
     }
 
     /// All that a peer has said and that was not done is forgotten.
@@ -200,10 +218,11 @@ impl Bunkercoin {
         let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
         match std::mem::take(&mut neighbour.doing) {
             Doing::ChainBlock(wait) | Doing::NewBlock(wait) => self.store.checks.leave(wait),
-            Doing::Waiting(_) | Doing::Nothing => {}
+            Doing::Waiting(_) | Doing::Seated(_) | Doing::Nothing => {}
         }
         neighbour.reader = Default::default();
         neighbour.ask_at = None;
+        (neighbour.chain.is_open, neighbour.mempool.is_open) = (false, false);
     }
 
     fn leave_seat(&mut self, peer: Token) {
@@ -214,10 +233,11 @@ impl Bunkercoin {
     /// Where places are free, those who have waited longest go on.
     fn offer_seats(&mut self) {
         while let Some(next) = self.seats.next() {
-            if let Some(neighbour) = self.neighbours.get_mut(&next).filter(|it| !it.is_queued) {
-                neighbour.is_queued = true;
-                self.queue.push_back(Source::Peer(next));
+            let Some(neighbour) = self.neighbours.get_mut(&next) else { continue };
+            if let Doing::Waiting(block) = &mut neighbour.doing {
+                neighbour.doing = Doing::Seated(std::mem::take(block));
             }
+            self.enqueue(next);
         }
     }
 
@@ -237,6 +257,6 @@ impl Bunkercoin {
     /// Bytes of the whole chain, with one more block of so many.
     fn text_with(&self, peer: Token, more: usize) -> usize {
         let candidate = self.neighbours.get(&peer).and_then(|neighbour| neighbour.candidate.as_ref());
-        candidate.map_or(0, |it| self.store.chain().end_before(it.shared) + it.text) + 1 + more
+        candidate.map_or(0, |it| self.store.chain().end_before(it.shared()) + it.text) + 1 + more
     }
 }

@@ -49,7 +49,8 @@ impl Bunkercoin {
         let (cost, changed) = self.store.step();
         match changed {
             Changed::Nothing => {}
-            Changed::Replaced(fork) => self.adopted(out, fork),
+            Changed::Replaced => self.adopted(out),
+            Changed::Returned(transactions) => self.tell_returned(out, &transactions),
         }
         cost
     }
@@ -61,7 +62,9 @@ impl Bunkercoin {
             self.forget_work(peer);
             return cost::STEP;
         }
-        let cost = if neighbour.is_greeted {
+        let cost = if std::mem::take(&mut neighbour.is_woken) {
+            self.look_after(now, out, peer)
+        } else if neighbour.is_greeted {
             let doing = std::mem::take(&mut neighbour.doing);
             self.go_on(now, out, peer, doing)
         } else {
@@ -75,7 +78,7 @@ impl Bunkercoin {
 
     fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, doing: Doing) -> Cost {
         match doing {
-            Doing::Waiting(item) => self.act(now, out, peer, item),
+            Doing::Waiting(block) | Doing::Seated(block) => self.chain_block(now, out, peer, block),
             Doing::ChainBlock(wait) => self.check_chain_block(now, out, peer, wait),
             Doing::NewBlock(wait) => self.check_new_block(now, out, peer, wait),
             Doing::Nothing => self.read(now, out, peer),
@@ -100,7 +103,7 @@ impl Bunkercoin {
     /// What a peer is at now: in the queue or waiting for its time, read or not.
     pub(super) fn settle(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token) {
         let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
-        if let Some(when) = neighbour.deadline() {
+        if let Some(when) = neighbour.deadline(now) {
             self.deadlines.by(peer, &mut neighbour.wake, when);
         }
         if neighbour.has_work() {

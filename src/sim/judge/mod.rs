@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::broken::{Broken, Promise};
+use super::house::Watch;
 use super::journal::{Deed, Journal};
 use super::packet::Conn;
 use super::setup::Penalties;
@@ -373,6 +374,31 @@ impl Judge {
             let stream = self.streams.of_mut(framing);
             stream.forget(wanted.unwrap_or(stream.end()));
         }
+    }
+}
+
+impl Watch for Judge {
+    fn turn<P: Protocol>(
+        &mut self,
+        journal: &Journal,
+        relay: &Relay<P>,
+        stack: &SimStack,
+    ) -> Result<(), Broken> {
+        Self::turn(self, journal, relay, stack)?;
+        self.deliveries.clear(); // nobody draws them
+        Ok(())
+    }
+
+    fn asleep(&self, stack: &SimStack) -> Result<(), Broken> {
+        Self::asleep(self, stack)
+    }
+
+    fn shuts_down(&mut self) {
+        Self::shuts_down(self);
+    }
+
+    fn all_gone<P: Protocol>(&self, relay: &Relay<P>, stack: &SimStack) -> Result<(), Broken> {
+        Self::all_gone(self, relay, stack)
     }
 }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::builder::Builder;
-use super::house::House;
 use super::outcome::Happened;
-use super::ways::{Arrival, LEAVES_HOST};
 use super::world::{Event, Mesh};
 use crate::sim::broken::Broken;
+use crate::sim::house::House;
 use crate::sim::judge::Orderly;
 use crate::sim::packet::{Packet, What};
+use crate::sim::ways::{Arrival, LEAVES_HOST};
 
 /// Bytes that a connection may have under way, each direction: what the buffers of fast ways hold.
 const ROOM: usize = 256 * 1024;

@@ -9,11 +9,11 @@ use super::ledger::Due;
 use super::outcome::Happened;
 use super::setup::{MeshEnding, Trouble};
 use super::troubles::KEEPALIVE;
-use super::ways::LEAVES_HOST;
 use super::world::{Event, Mesh};
 use crate::relay::{DIAL_TIMEOUT, RETRY_MOST};
 use crate::sim::broken::{Broken, Promise};
 use crate::sim::packet::Conn;
+use crate::sim::ways::LEAVES_HOST;
 use crate::time::Instant;
 use crate::wire::{Command, Frame};
 

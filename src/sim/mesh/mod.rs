@@ -6,8 +6,7 @@
 //! |---|---|
 //! | `setup`, `topology` | what a mesh is to be, drawn from its seed |
 //! | `world`, `course` | what happens when, and in which act |
-//! | `house` | one relay's host: what runs there, and its judge |
-//! | `ways`, `carrying` | connections between hosts, and what goes over them |
+//! | `carrying` | what goes over connections between hosts |
 //! | `troubles` | what is cut, killed, healed and started again |
 //! | `leaves` | those who say and hear |
 //! | `ledger` | whether everybody heard what was said, once |
@@ -16,18 +15,16 @@ mod builder;
 mod canaries;
 mod carrying;
 mod course;
-mod house;
 mod leaves;
 mod ledger;
 mod outcome;
 mod setup;
 mod topology;
 mod troubles;
-mod ways;
 mod world;
 
 pub use builder::{Builder, Real};
 pub use outcome::{Happened, MeshOutcome};
-pub use setup::{DialPart, LeafPart, Manner, MeshEnding, MeshSetup, RelayPart, Trouble};
+pub use setup::{DialPart, LeafPart, MeshEnding, MeshSetup, RelayPart, Trouble};
 pub use topology::Topology;
 pub use world::Mesh;

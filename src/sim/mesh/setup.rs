@@ -9,6 +9,7 @@ use crate::relay::Limits;
 use crate::rng::Rng;
 use crate::sim::faults::Chances;
 use crate::sim::profile::Profile;
+use crate::sim::ways::{LEAVES_HOST, Manner, Map};
 use crate::wire::Network;
 
 /// A mesh before its first moment.
@@ -90,15 +91,6 @@ pub enum Trouble {
     },
 }
 
-/// How a connection's end hears that the other is out of reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
-    /// It is reset.
-    Reset,
-    /// Not at all: what is sent vanishes, until a keepalive says so.
-    Silence,
-}
-
 /// How it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MeshEnding {
@@ -118,7 +110,7 @@ const BLACK_HOLE: [u8; 4] = [10, 9, 9, 9];
 /// Where no way leads.
 const NOWHERE: [u8; 4] = [10, 8, 8, 8];
 /// Where the leaves' host is.
-pub const LEAVES: [u8; 4] = [10, 1, 0, 1];
+const LEAVES: [u8; 4] = [10, 1, 0, 1];
 /// Nobody listens there.
 const CLOSED_PORT: u16 = 9;
 /// Somebody listens there who answers with junk.
@@ -167,13 +159,13 @@ impl MeshSetup {
     }
 
     /// The way between two relays.
-    pub fn way(&self, a: usize, b: usize) -> Profile {
+    fn between(&self, a: usize, b: usize) -> Profile {
         let pair = (a.min(b), a.max(b));
         self.ways.iter().find(|(between, _)| *between == pair).map_or(Profile::Lan, |&(_, profile)| profile)
     }
 
     /// The way from a leaf to its relay.
-    pub fn way_of_leaf(&self, from: IpAddr) -> Profile {
+    fn way_of_leaf(&self, from: IpAddr) -> Profile {
         self.leaves.iter().find(|leaf| leaf.from == from).map_or(Profile::Lan, |leaf| leaf.profile)
     }
 
@@ -185,6 +177,21 @@ impl MeshSetup {
     /// Where no way leads.
     pub fn no_route() -> SocketAddr {
         (NOWHERE, PORT).into()
+    }
+}
+
+impl Map for MeshSetup {
+    fn host_at(&self, ip: IpAddr) -> Option<usize> {
+        let relay = (0..self.relays.len()).find(|&relay| Self::address(relay).ip() == ip);
+        relay.or_else(|| (ip == IpAddr::from(LEAVES)).then_some(LEAVES_HOST))
+    }
+
+    fn way(&self, (from, address): (usize, SocketAddr), to: usize) -> Profile {
+        match (from, to) {
+            (LEAVES_HOST, _) => self.way_of_leaf(address.ip()),
+            (_, LEAVES_HOST) => Profile::Lan,
+            (from, to) => self.between(from, to),
+        }
     }
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::builder::Builder;
 use super::outcome::Happened;
-use super::setup::{Manner, Trouble};
+use super::setup::Trouble;
 use super::world::{Event, Mesh};
 use crate::sim::broken::Broken;
 use crate::sim::judge::Orderly;
 use crate::sim::packet::{Conn, Packet, What};
+use crate::sim::ways::Manner;
 
 /// Longest until an end hears by itself that the other is out of reach: the kernel's keepalive, in a hurry.
 pub(super) const KEEPALIVE: Duration = Duration::from_secs(20);

@@ -6,20 +6,23 @@ use std::time::Duration;
 
 use super::builder::{Builder, Real};
 use super::course::Course;
-use super::house::House;
 use super::leaves::Leaves;
 use super::ledger::{Ledger, Order};
 use super::outcome::{Happened, MeshOutcome};
 use super::setup::MeshSetup;
-use super::ways::{Arrival, HOSTS, LEAVES_HOST, Ways};
+use crate::protocol::Dialect;
 use crate::rng::Rng;
 use crate::sim::agenda::Agenda;
 use crate::sim::broken::{Broken, Promise};
 use crate::sim::faults::{Chances, Faults};
+use crate::sim::house::{Alive, House};
 use crate::sim::journal::Deed;
+use crate::sim::judge::Judge;
 use crate::sim::packet::{Conn, Packet};
+use crate::sim::setup::Penalties;
 use crate::sim::stack::SimStack;
 use crate::sim::trace::Trace;
+use crate::sim::ways::{Arrival, HOSTS, LEAVES_HOST, Ways};
 use crate::time::Instant;
 
 /// How often somebody looks whether a relay sleeps too long, and whether the act is over.
@@ -35,7 +38,7 @@ pub struct Mesh<B: Builder> {
     builder: B,
     pub(super) now: Instant,
     pub(super) rng: Rng,
-    pub(super) houses: Vec<House<B::Subject>>,
+    pub(super) houses: Vec<House<B::Subject, Judge>>,
     pub(super) leaves: Leaves,
     pub(super) leaves_at: Option<Instant>,
     /// The last cue that each leaf was given, to connect and to say something.
@@ -84,7 +87,7 @@ impl<B: Builder> Mesh<B> {
         let order = if setup.is_tree() { Order::Kept } else { Order::KeptWithinReach };
         let mut mesh = Self {
             now: Instant::START,
-            houses: (0..setup.relays.len()).map(House::new).collect(),
+            houses: (0..setup.relays.len()).map(|relay| House::new(relay, host(relay))).collect(),
             leaves: Leaves::new(stack, &setup.leaves, setup.limits.decoder),
             leaves_at: None,
             join_cues: vec![0; setup.leaves.len()],
@@ -308,10 +311,26 @@ impl<B: Builder> Mesh<B> {
             self.happens(Happened::Restarted);
             self.trace.befell(self.now, &format!("relay {} started again", relay + 1));
         }
-        let seed = self.rng.next();
-        self.houses[relay].start(self.now, &self.setup, &self.builder, seed);
+        let (now, setup, builder, seed) = (self.now, &self.setup, &self.builder, self.rng.next());
+        self.houses[relay].start(now, |heir| {
+            let mut stack = heir.restarted(Faults::new(seed, setup.faults.clone()));
+            stack.listen(MeshSetup::address(relay), Dialect::Frames);
+            stack.keep_journal();
+            let dials: Vec<_> = setup.relays[relay].dials.iter().map(|dial| dial.addresses.clone()).collect();
+            let mut judge = Judge::new(Penalties::USUAL, builder.judged_by(&setup.limits));
+            judge.keeps_up(now, &dials);
+            Alive { subject: builder.build(stack, &setup.limits, &dials, seed), judge }
+        });
         if self.course.is_calm() {
             self.houses[relay].calm();
         }
     }
+}
+
+/// A relay's host, on which nothing runs yet.
+fn host(relay: usize) -> SimStack {
+    let mut stack = SimStack::new(relay as u32, HOSTS, Faults::new(0, Chances::default()));
+    stack.live_at(MeshSetup::address(relay).ip());
+    stack.lose_route(MeshSetup::no_route());
+    stack
 }

@@ -4,19 +4,27 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::setup::{LEAVES, MeshSetup};
+use super::link::Link;
+use super::packet::{Conn, Packet, What};
+use super::profile::Profile;
 use crate::rng::Rng;
-use crate::sim::link::Link;
-use crate::sim::packet::{Conn, Packet, What};
-use crate::sim::profile::Profile;
 use crate::time::Instant;
 
-/// The leaves' host; those before it are the relays'.
+/// The host of those who are no relays; those before it are the relays'.
 pub const LEAVES_HOST: usize = 5;
 /// Whoever connects to itself has two ends of one connection: the far one goes by a number of nobody's.
 const MIRROR: u32 = 6;
 /// Who has a stack, or numbers of connections.
 pub const HOSTS: u32 = 7;
+
+/// Where hosts are, and what lies between them.
+pub trait Map {
+    /// The host that has this address; `None` where nobody is, and what is sent there vanishes.
+    fn host_at(&self, ip: IpAddr) -> Option<usize>;
+
+    /// The way that a connection from there to that host takes.
+    fn way(&self, from: (usize, SocketAddr), to: usize) -> Profile;
+}
 
 /// Every connection.
 #[derive(Debug)]
@@ -37,6 +45,15 @@ struct Way {
     links: [Link; 2],
     /// It goes nowhere any more.
     is_dead: bool,
+}
+
+/// How a connection's end hears that the other is out of reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// It is reset.
+    Reset,
+    /// Not at all: what is sent vanishes, until a keepalive says so.
+    Silence,
 }
 
 /// Something that has left and comes then.
@@ -72,15 +89,9 @@ impl Ways {
     }
 
     /// A packet leaves a host. `None` when it will come nowhere.
-    pub fn depart(
-        &mut self,
-        now: Instant,
-        from: usize,
-        packet: Packet,
-        setup: &MeshSetup,
-    ) -> Option<Departed> {
+    pub fn depart(&mut self, now: Instant, from: usize, packet: Packet, map: &impl Map) -> Option<Departed> {
         if let What::Open { from: address, to } = packet.what {
-            self.open((from, address), packet.conn, to, setup);
+            self.open((from, address), packet.conn, to, map);
         }
         let conn = self.mirrored.get(&packet.conn).copied().unwrap_or(packet.conn);
         let way = self.ways.get_mut(&conn).filter(|way| !way.is_dead)?;
@@ -138,16 +149,12 @@ impl Ways {
         self.mirrored.retain(|_, conn| ways.contains_key(conn));
     }
 
-    fn open(&mut self, (from, address): (usize, SocketAddr), conn: Conn, to: SocketAddr, setup: &MeshSetup) {
-        let Some(host) = host_at(to.ip(), setup.relays.len()) else { return };
+    fn open(&mut self, (from, address): (usize, SocketAddr), conn: Conn, to: SocketAddr, map: &impl Map) {
+        let Some(host) = map.host_at(to.ip()) else { return };
         if self.cuts.contains(&(from.min(host), from.max(host))) {
             return;
         }
-        let profile = match (from, host) {
-            (LEAVES_HOST, _) => setup.way_of_leaf(address.ip()),
-            (_, LEAVES_HOST) => Profile::Lan,
-            (from, host) => setup.way(from, host),
-        };
+        let profile = map.way((from, address), host);
         let links = [0, 1].map(|_| Link::new(profile, self.rng.next()));
         let far = if from == host { self.mirror(conn) } else { conn };
         self.ways.insert(conn, Way { ends: [(from, conn), (host, far)], links, is_dead: false });
@@ -159,9 +166,4 @@ impl Ways {
         self.mirrored.insert(far, conn);
         far
     }
-}
-
-fn host_at(ip: IpAddr, relays: usize) -> Option<usize> {
-    let relay = (0..relays).find(|&relay| MeshSetup::address(relay).ip() == ip);
-    relay.or_else(|| (ip == IpAddr::from(LEAVES)).then_some(LEAVES_HOST))
 }

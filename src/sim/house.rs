@@ -1,28 +1,45 @@
-//! One relay's host: what runs there, its judge, and what is left when it is killed. Knows one relay; knows no way.
+//! One relay's host: what runs there, who watches it, and what is left when it is killed. Knows one relay; knows no way.
 
 use std::time::Duration;
 
-use super::builder::Builder;
-use super::setup::{Manner, MeshSetup};
-use super::ways::HOSTS;
-use crate::protocol::Dialect;
-use crate::sim::broken::{Broken, Promise};
-use crate::sim::faults::Faults;
-use crate::sim::journal::Journal;
-use crate::sim::judge::Judge;
-use crate::sim::packet::{Conn, Packet};
-use crate::sim::setup::Penalties;
-use crate::sim::stack::SimStack;
-use crate::sim::subject::Subject;
+use super::broken::{Broken, Promise};
+use super::faults::Faults;
+use super::journal::Journal;
+use super::packet::{Conn, Packet};
+use super::stack::SimStack;
+use super::subject::Subject;
+use super::ways::Manner;
+use crate::protocol::Protocol;
+use crate::relay::Relay;
 use crate::time::Instant;
 
 /// Turns in a row, within a millisecond each, in which nothing may be done.
 const IDLE_TURNS_MOST: u32 = 1000;
 
+/// Who looks at every turn of one relay.
+pub trait Watch {
+    /// It has had a turn, and did this.
+    fn turn<P: Protocol>(
+        &mut self,
+        journal: &Journal,
+        relay: &Relay<P>,
+        stack: &SimStack,
+    ) -> Result<(), Broken>;
+
+    /// It has nothing to do until its time comes or something happens.
+    fn asleep(&self, stack: &SimStack) -> Result<(), Broken>;
+
+    /// It was told to let everybody go.
+    fn shuts_down(&mut self);
+
+    /// Everybody is gone, and nothing is left.
+    fn all_gone<P: Protocol>(&self, relay: &Relay<P>, stack: &SimStack) -> Result<(), Broken>;
+}
+
 /// A host.
-pub struct House<S> {
+pub struct House<S, W> {
     relay: usize,
-    life: Life<S>,
+    life: Life<S, W>,
     /// When the relay has its next turn.
     pub turn_at: Option<Instant>,
     /// Turns in a row in which nothing was done, and when the last turn was.
@@ -32,24 +49,21 @@ pub struct House<S> {
     pub is_ending: bool,
 }
 
-enum Life<S> {
-    Up(Box<Alive<S>>),
+enum Life<S, W> {
+    Up(Box<Alive<S, W>>),
     /// Who comes there is refused, or hears nothing.
     Down(Box<SimStack>, Manner),
 }
 
 /// A relay that runs.
-pub struct Alive<S> {
+pub struct Alive<S, W> {
     pub subject: S,
-    pub judge: Judge,
+    pub judge: W,
 }
 
-impl<S: Subject> House<S> {
+impl<S: Subject, W: Watch> House<S, W> {
     /// A host on which nothing runs yet.
-    pub fn new(relay: usize) -> Self {
-        let mut stack = SimStack::new(relay as u32, HOSTS, Faults::new(0, Default::default()));
-        stack.live_at(MeshSetup::address(relay).ip());
-        stack.lose_route(MeshSetup::no_route());
+    pub fn new(relay: usize, stack: SimStack) -> Self {
         Self {
             relay,
             life: Life::Down(Box::new(stack), Manner::Reset),
@@ -61,7 +75,7 @@ impl<S: Subject> House<S> {
     }
 
     /// The relay, if it runs.
-    pub fn alive(&self) -> Option<&Alive<S>> {
+    pub fn alive(&self) -> Option<&Alive<S, W>> {
         match &self.life {
             Life::Up(alive) => Some(alive),
             Life::Down(..) => None,
@@ -69,7 +83,7 @@ impl<S: Subject> House<S> {
     }
 
     /// The relay, if it runs.
-    pub fn alive_mut(&mut self) -> Option<&mut Alive<S>> {
+    pub fn alive_mut(&mut self) -> Option<&mut Alive<S, W>> {
         match &mut self.life {
             Life::Up(alive) => Some(alive),
             Life::Down(..) => None,
@@ -92,29 +106,15 @@ impl<S: Subject> House<S> {
         }
     }
 
-    /// A relay is started, with faults of this seed.
-    pub fn start<B: Builder<Subject = S>>(
-        &mut self,
-        now: Instant,
-        setup: &MeshSetup,
-        builder: &B,
-        seed: u64,
-    ) {
+    /// A relay is started, unless one runs: made of the stack as it is after the last one.
+    pub fn start(&mut self, now: Instant, make: impl FnOnce(&SimStack) -> Alive<S, W>) {
         let Life::Down(heir, _) = &self.life else { return };
-        let mut stack = heir.restarted(Faults::new(seed, setup.faults.clone()));
-        stack.listen(MeshSetup::address(self.relay), Dialect::Frames);
-        stack.keep_journal();
-        let part = &setup.relays[self.relay];
-        let dials: Vec<_> = part.dials.iter().map(|dial| dial.addresses.clone()).collect();
-        let mut judge = Judge::new(Penalties::USUAL, builder.judged_by(&setup.limits));
-        judge.keeps_up(now, &dials);
-        let subject = builder.build(stack, &setup.limits, &dials, seed);
-        self.life = Life::Up(Box::new(Alive { subject, judge }));
+        self.life = Life::Up(Box::new(make(heir)));
         (self.turn_at, self.idle_turns) = (Some(now), 0);
     }
 
     /// The relay is killed. Says what was left of it, if it ran.
-    pub fn kill(&mut self, manner: Manner) -> Option<Box<Alive<S>>> {
+    pub fn kill(&mut self, manner: Manner) -> Option<Box<Alive<S, W>>> {
         let heir = Box::new(self.alive()?.subject.stack().restarted(Faults::new(0, Default::default())));
         self.turn_at = None;
         match std::mem::replace(&mut self.life, Life::Down(heir, manner)) {
@@ -153,7 +153,6 @@ impl<S: Subject> House<S> {
         }
         let journal = alive.subject.stack_mut().take_journal();
         alive.judge.turn(&journal, alive.subject.relay(), alive.subject.stack())?;
-        alive.judge.deliveries().for_each(drop);
         alive.subject.forget_events();
         self.look_for_circles(now, &journal)?;
         self.plan_turn()?;
