@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use super::settings::Settings;
 use super::units::{OrOff, Size, Span, roughly};
 use crate::kernel::PortUse;
-use crate::protocol::{Dialect, Offence};
+use crate::protocol::{Dialect, Offence, bunkercoin, clarke};
 use crate::server::{LOG_ENOUGH_BYTES, READ_BYTES};
 use crate::wire::{Header, lines};
 
@@ -18,6 +18,8 @@ use crate::wire::{Header, lines};
 const PEER_BYTES: u64 = 320;
 /// The same for its token buckets, when a rate is set.
 const RATES_BYTES: u64 = 96;
+/// The same for what a dialect keeps of a peer that speaks JSON or HTTP: 270 to 640 measured.
+const TEXT_BYTES: u64 = 704;
 /// The same for its place among the deadlines, when there is an idle timeout.
 const DEADLINE_BYTES: u64 = 48;
 /// The program itself, its stacks and what its allocator keeps, bytes.
@@ -46,7 +48,8 @@ pub fn memory(settings: &Settings) -> String {
     let has_rate = limits.rate_messages.is_some() || limits.rate_bytes.is_some();
     let per_peer = PEER_BYTES
         + if has_rate { RATES_BYTES } else { 0 }
-        + if limits.idle_timeout.is_some() { DEADLINE_BYTES } else { 0 };
+        + if limits.idle_timeout.is_some() { DEADLINE_BYTES } else { 0 }
+        + if settings.dialects().any(Dialect::is_text) { TEXT_BYTES } else { 0 };
     let peers = (limits.max_peers as u64).saturating_mul(per_peer);
     let retained = limits.retained_max_bytes as u64;
     let largest = Header::LEN as u64 + u64::from(limits.decoder.max_payload);
@@ -70,16 +73,29 @@ pub fn memory(settings: &Settings) -> String {
     } else {
         String::new()
     };
+    let stores = stores(settings);
+    let stores_text = if stores > 0 { format!(" + stores {}", roughly(stores)) } else { String::new() };
     let fixed = bans.saturating_add(PROGRAM_BYTES + turn);
     format!(
-        "worst-case memory: {} = peers {} x {per_peer} B ({}) + retained {}{dedup_text} + fixed {}; \
+        "worst-case memory: {} = peers {} x {per_peer} B ({}) + retained {}{dedup_text}{stores_text} + fixed {}; \
          the kernel's socket buffers come on top\n",
-        roughly(peers.saturating_add(retained).saturating_add(dedup).saturating_add(fixed)),
+        roughly(
+            peers.saturating_add(retained).saturating_add(dedup).saturating_add(stores).saturating_add(fixed)
+        ),
         limits.max_peers,
         roughly(peers),
         roughly(retained),
         roughly(fixed),
     )
+}
+
+/// What the networks that speak text may remember.
+fn stores(settings: &Settings) -> u64 {
+    let speaks = |dialect: Dialect| settings.dialects().any(|spoken| spoken == dialect);
+    let json = if speaks(Dialect::Json) { clarke::STORE_BYTES } else { 0 };
+    let has_chain = speaks(Dialect::Chain) || speaks(Dialect::Http);
+    let chain = if has_chain { bunkercoin::STORE_BYTES } else { 0 };
+    (json + chain) as u64
 }
 
 fn rows(settings: &Settings) -> Vec<(&'static str, String)> {

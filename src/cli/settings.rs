@@ -74,6 +74,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What is spoken at our ports, and at those we dial.
+    pub fn dialects(&self) -> impl Iterator<Item = Dialect> {
+        let listened = self.listen.iter().map(|listen| listen.dialect);
+        listened.chain(self.connect.iter().map(|connect| connect.dialect))
+    }
+
     /// Where a dialect is listened for.
     pub fn listen_for(&self, dialect: Dialect) -> impl Iterator<Item = SocketAddr> {
         self.listen.iter().filter(move |listen| listen.dialect == dialect).map(|listen| listen.at)

@@ -7,6 +7,7 @@ mod flood;
 pub mod http;
 mod networks;
 mod seen;
+mod waiting;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -76,7 +76,7 @@ impl Protocol for Networks {
             Dialect::Frames | Dialect::Lines => {}
             Dialect::Json => self.clarke.heard(now, out, from, bytes),
             Dialect::Chain => self.chain.heard(now, out, from, bytes),
-            Dialect::Http => self.http.heard(now, out, &mut self.chain, from, bytes),
+            Dialect::Http => self.http.heard(now, out, from, bytes),
         }
     }
 

@@ -1,8 +1,10 @@
 //! Whatever comes, and however much of it: what is held has its bounds.
 
 use peer_relay::protocol::clarke::{
-    ANSWERS_IN_A_TURN, BLOCKS_BYTES, BLOCKS_MAX, POOL_BYTES, POOL_MAX, SEEN_MAX,
+    ANSWERS_IN_A_TURN, BLOCKS_BYTES, BLOCKS_MAX, DEAREST, POOL_BYTES, POOL_MAX, SEEN_MAX, SLICE,
 };
+
+use peer_relay::protocol::Token;
 
 use crate::house::{House, MAX_MESSAGE, NO_PARENT, block, message, transaction};
 
@@ -59,7 +61,7 @@ fn what_has_left_the_pool_for_a_block_leaves_room_there() {
         let mined = transaction(n).replace("{\"inputs", &format!("{{\"fill\":\"{fill}\",\"inputs"));
         house.ask(&message("add_transaction", &mined));
         assert!(pool(&mut house).contains(&fill), "{n}");
-        house.ask(&message("add_block", &block(NO_PARENT, &[transaction(n)], n).0));
+        house.ask(&message("add_block", &block(NO_PARENT, &[mined], n).0));
         assert!(!pool(&mut house).contains(&fill), "{n}");
     }
     let kept: Vec<String> = (1000..1010).map(transaction).collect();
@@ -147,7 +149,7 @@ fn who_does_not_take_its_answers_is_answered_no_more_until_it_has() {
     house.got(who);
     house.out.behind.insert(who);
     house.say(who, &format!("{}\n", message("get_transaction_pool", "null")).repeat(3));
-    for due in [1, 1, 1, 0] {
+    for due in [0, 1, 1, 1, 0] {
         house.pass(std::time::Duration::from_secs(10));
         assert_eq!(house.got(who).lines().count(), due);
         assert_eq!(house.clarke.next_deadline(), None, "nothing to be done until it has");
@@ -157,6 +159,67 @@ fn who_does_not_take_its_answers_is_answered_no_more_until_it_has() {
         house.out.behind.insert(who);
     }
     assert!(!house.out.streams[&who].is_busy);
+}
+
+/// Many say this in one read, and one more asks something: in how many turns all is done, and the last one is.
+fn crowd(house: &mut House, said: &str, answered: usize) -> usize {
+    let everybody: Vec<Token> = (0..200).map(|_| house.join("192.0.2.1")).collect();
+    for who in &everybody {
+        house.clarke.heard(house.now, &mut house.out, *who, said.as_bytes());
+    }
+    let late = house.join_quietly("192.0.2.2");
+    let ping = format!("{}\n\n", message("ping", "1"));
+    house.clarke.heard(house.now, &mut house.out, late, ping.as_bytes());
+    let (mut turns, mut late_turns) = (0, 0);
+    while house.clarke.next_deadline().is_some_and(|next| next <= house.now) {
+        house.clarke.expired(house.now, &mut house.out);
+        turns += 1;
+        late_turns += usize::from(house.is_open(late));
+    }
+    assert!(late_turns < turns / 3, "a message of each other, and no more: {late_turns} of {turns} turns");
+    for who in everybody {
+        assert_eq!(house.got(who).lines().count(), answered);
+    }
+    turns
+}
+
+#[test]
+fn however_many_say_however_much_at_once_a_turn_is_a_slice_and_its_last_step() {
+    let mut house = House::new();
+    (0..600).for_each(|n| drop(house.ask(&message("add_transaction", &transaction(n)))));
+    let junk = crowd(&mut house, &"[]\n".repeat(2_000), 2_000);
+    let lists = crowd(&mut house, &format!("{}\n", message("get_transaction_pool", "null")).repeat(8), 8);
+    assert!(junk > 100 && lists > 50, "{junk} and {lists} turns");
+    assert!(house.clarke.longest_slice() < SLICE + 200, "{}", house.clarke.longest_slice());
+    let all: Vec<String> = (0..800).map(|n| format!("{{\"hash\":\"{n:064}\"}}")).collect();
+    let mut parent = NO_PARENT.to_string();
+    let mut blocks = Vec::new();
+    for n in 0..30 {
+        let (text, hash) = block(&parent, if n % 2 == 0 { &all } else { &[] }, n);
+        blocks.push(format!("{}\n", message("add_block", &text)));
+        parent = hash;
+    }
+    let who = house.join("192.0.2.1");
+    blocks.iter().rev().for_each(|block| house.say(who, block));
+    house.pass(std::time::Duration::from_secs(1));
+    assert_eq!(house.got(who).matches("accepted").count(), 30);
+    let longest = house.clarke.longest_slice();
+    assert!((SLICE..SLICE + DEAREST).contains(&longest), "{longest}");
+}
+
+#[test]
+fn nothing_that_was_said_before_an_end_is_acted_on_after_it() {
+    let mut house = House::new();
+    let (listener, who) = (house.join("192.0.2.1"), house.join("192.0.2.2"));
+    house.line(listener, &message("ping", "1"));
+    house.got(listener);
+    house.line(who, &message("ping", "1"));
+    let counted = house.out.counted;
+    let chat = format!("{}\n", message("chat", "1"));
+    house.clarke.heard(house.now, &mut house.out, who, chat.as_bytes());
+    house.out.close(who); // by somebody else, for something else
+    house.turn();
+    assert_eq!((house.got(listener), house.out.counted), (String::new(), counted));
 }
 
 #[test]

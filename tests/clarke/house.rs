@@ -123,6 +123,13 @@ impl TextOutbox for Out {
     }
 }
 
+impl Out {
+    /// Its end has come.
+    pub fn close(&mut self, who: Token) {
+        self.open.remove(&who);
+    }
+}
+
 impl House {
     pub fn new() -> Self {
         Self::listening(&[])
@@ -141,13 +148,18 @@ impl House {
 
     /// Somebody comes in.
     pub fn join(&mut self, ip: &str) -> Token {
-        self.arrive(SocketAddr::new(ip.parse().unwrap(), 5000), Origin::Accepted)
+        let token = self.join_quietly(ip);
+        self.turn();
+        token
     }
 
     /// Whoever is kept up as this is there.
     pub fn reach(&mut self, dial: DialId) -> Token {
         let address = self.out.dials.get(usize::from(dial.0)).copied().flatten();
-        self.arrive(address.unwrap_or("192.0.2.99:8334".parse().unwrap()), Origin::Dialed(dial))
+        let address = address.unwrap_or("192.0.2.99:8334".parse().unwrap());
+        let token = self.arrive(address, Origin::Dialed(dial));
+        self.turn();
+        token
     }
 
     fn arrive(&mut self, address: SocketAddr, origin: Origin) -> Token {
@@ -155,8 +167,12 @@ impl House {
         self.next += 1;
         self.out.open.insert(token);
         self.clarke.joined(self.now, token, &Newcomer { dialect: Dialect::Json, address, origin });
-        self.turn();
         token
+    }
+
+    /// Somebody comes in, and no turn passes.
+    pub fn join_quietly(&mut self, ip: &str) -> Token {
+        self.arrive(SocketAddr::new(ip.parse().unwrap(), 5000), Origin::Accepted)
     }
 
     /// Somebody says something, in one read.

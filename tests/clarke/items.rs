@@ -160,10 +160,9 @@ fn a_block_may_be_flat_and_named_otherwise_and_hold_numbers_beyond_all_bounds() 
         );
         assert_eq!(house.ask(&message("submit_block", &block)), message("block-accepted", &block));
         let text = block.replace(&format!("\"nonce\":{nonce}"), &format!("\"nonce\":\"{nonce}\""));
-        assert!(
-            house.ask(&message("submit_block", &text)).contains("known already"),
-            "spelt as text it is the same"
-        );
+        assert_eq!(house.ask(&message("submit_block", &text)), message("block-accepted", &text));
+        let of_hash = message("get_block", &format!("\"{hash}\""));
+        assert_eq!(house.ask(&of_hash), message("block_info", &block), "of one hash the first is held");
     }
 }
 
@@ -177,10 +176,57 @@ fn what_is_in_a_block_leaves_the_pool_and_does_not_come_back() {
     house.ask(&message("add_block", &block(NO_PARENT, &[all[1].clone(), all[3].clone()], 1).0));
     let pool = message("transaction_pool", &format!("[{},{}]", all[0], all[2]));
     assert_eq!(house.ask(&message("get_transaction_pool", "null")), pool);
-    for mined in [&all[1], &all[3]] {
-        assert!(house.ask(&message("add_transaction", mined)).contains("known already"));
-    }
+    assert!(house.ask(&message("add_transaction", &all[1])).contains("known already"));
     assert_eq!(house.ask(&message("get_transaction_pool", "null")), pool);
+    assert!(house.ask(&message("add_transaction", &all[3])).contains("accepted"), "nobody has said it yet");
+}
+
+#[test]
+fn what_differs_in_whitespace_alone_is_a_repeat() {
+    let mut house = House::new();
+    let who = listener(&mut house);
+    let block = block(NO_PARENT, &[transaction(1)], 1).0;
+    for (kind, item) in [("add_transaction", transaction(2)), ("add_block", block)] {
+        assert!(house.ask(&message(kind, &item)).contains("accepted"));
+        assert_eq!(house.got(who).lines().count(), 1);
+        let spaced = item.replace(':', " : ").replace(',', "\t, ");
+        assert!(house.ask(&message(kind, &spaced)).contains("known already"), "{spaced}");
+        assert_eq!(house.got(who), "");
+    }
+}
+
+#[test]
+fn nobody_can_have_what_others_say_taken_for_a_repeat() {
+    let mut house = House::new();
+    let who = listener(&mut house);
+    let right = transaction(1);
+    let garbage = right.replace("\"outputs\":[", "\"outputs\":[0,");
+    let (mined, hash) = block(NO_PARENT, std::slice::from_ref(&right), 1);
+    let bare = |text: &str| {
+        let hash: serde_json::Value = serde_json::from_str(text).unwrap();
+        format!("{{\"hash\":{}}}", hash["hash"])
+    };
+    let (named, _) = block(NO_PARENT, &[bare(&right)], 2);
+    // the same name, a block that names it, the block's own hash, and the block as a transaction
+    assert_eq!(block(NO_PARENT, &[bare(&right)], 1).1, hash);
+    for (kind, lie) in [
+        ("add_transaction", garbage.as_str()),
+        ("add_block", &named),
+        ("add_block", &block(NO_PARENT, &[bare(&right)], 1).0),
+        ("add_transaction", &mined),
+    ] {
+        assert!(house.ask(&message(kind, lie)).contains("accepted"), "{lie}");
+    }
+    house.got(who);
+    for (kind, truth) in [("add_transaction", &right), ("add_block", &mined)] {
+        assert!(house.ask(&message(kind, truth)).contains("accepted"), "{truth}");
+        assert_eq!(house.got(who), format!("{}\n", message(kind, truth)));
+    }
+    let kept = transaction(3);
+    house.ask(&message("add_transaction", &kept));
+    house.ask(&message("add_block", &block(NO_PARENT, &[bare(&kept)], 3).0));
+    let pool = house.ask(&message("get_transaction_pool", "null"));
+    assert!(pool.contains(&kept), "a name is not what it names: {pool}");
 }
 
 #[test]

@@ -98,6 +98,17 @@ fn whoever_has_had_so_many_pieces_of_the_chain_comes_again() {
 }
 
 #[test]
+fn nothing_that_was_said_before_an_end_is_acted_on_after_it() {
+    let mut world = World::new();
+    let who = world.join();
+    world.http.heard(world.now, &mut world.room, who, post("/tx", "good").as_bytes());
+    world.peer(who).is_finished = true; // by somebody else, for something else
+    world.turn();
+    assert!(world.store.pending.is_empty() && world.room.counted.is_empty());
+    assert!(world.http.next_deadline().is_none_or(|next| next > world.now));
+}
+
+#[test]
 fn what_comes_behind_an_end_is_nothing() {
     let mut world = World::new();
     let who = world.join();

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use peer_relay::protocol::http::{MAX_LENT_BYTES, MAX_SAID_BYTES, MIN_LENT_BYTES};
+use peer_relay::protocol::Token;
+use peer_relay::protocol::http::{MAX_LENT_BYTES, MAX_SAID_BYTES, MIN_LENT_BYTES, REQUEST_TIME, SLICE};
 use peer_relay::time::Instant;
 
 use crate::paper::chunk;
@@ -69,7 +70,7 @@ fn whoever_asks_for_much_at_once_gets_it_a_little_at_a_time() {
     let who = world.join();
     let one = world.ask(get("/mempool")).len();
     world.send(who, get("/mempool").repeat(20));
-    let mut times = 2; // when it was heard, and when everybody was
+    let mut times = 1;
     while world.peer(who).stream.is_busy {
         assert!(world.peer(who).got.len() <= times * (MAX_SAID_BYTES + one));
         assert_eq!(world.http.next_deadline(), Some(Instant::START), "a turn at once");
@@ -80,7 +81,57 @@ fn whoever_asks_for_much_at_once_gets_it_a_little_at_a_time() {
     assert_eq!(world.peer(who).stream.memory, 0);
     world.send(who, get("/mempool").repeat(20));
     world.leave(who);
-    assert!(world.http.next_deadline() > Some(world.now), "nobody goes on");
+    world.turn();
+    assert!(world.http.next_deadline().is_none_or(|next| next > world.now), "nobody goes on");
+}
+
+#[test]
+fn many_who_ask_for_much_hold_up_nobody_for_longer_than_a_slice() {
+    const MANY: usize = 32;
+    let mut world = World::new();
+    let everybody: Vec<Token> = (0..MANY).map(|_| world.join()).collect();
+    let asked = get("/sync").repeat(65_536 / get("/sync").len());
+    for who in &everybody {
+        world.http.heard(world.now, &mut world.room, *who, asked.as_bytes());
+    }
+    let late = world.join();
+    world.send(late, get("/sync"));
+    let mut turns = 1;
+    while world.peer(late).got.is_empty() {
+        world.turn();
+        turns += 1;
+    }
+    assert!(turns <= 2, "its turn comes after a request of each other: {turns} turns");
+    while world.http.next_deadline() == Some(Instant::START) {
+        world.turn();
+        turns += 1;
+    }
+    assert!(turns > 50, "{turns} turns");
+    for who in everybody {
+        assert_eq!(codes(&world.got(who)).len(), 65_536 / get("/sync").len());
+    }
+    let longest = world.http.longest_slice();
+    assert!((SLICE..SLICE + 100).contains(&longest), "{longest}");
+}
+
+#[test]
+fn whoever_has_not_taken_a_reply_gets_no_other() {
+    let mut world = World::new();
+    world.store.chain = vec![chunk(&"x".repeat(MIN_LENT_BYTES))];
+    let who = world.join();
+    world.send(who, get("/chain").repeat(3) + &get("/sync")[..10]);
+    for nth in 1..=3 {
+        world.room.behind.insert(who);
+        world.turn();
+        world.pass(REQUEST_TIME * 2);
+        assert_eq!((world.peer(who).stored.len(), world.is_finished(who)), (nth, false));
+        assert!(world.http.next_deadline() != Some(Instant::START), "nothing to be done until it has");
+        world.room.behind.clear();
+        world.http.caught_up(world.now, who);
+        world.turn();
+    }
+    world.pass(REQUEST_TIME);
+    assert_eq!(codes(&world.got(who)), [200, 200, 200, 408]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Clients, a relay that does for them what the real one does, and time that passes when it is told to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub struct Room {
     pub allowed: Option<usize>,
     /// Bytes of each message counted.
     pub counted: Vec<usize>,
+    /// Who has not taken what it was sent.
+    pub behind: BTreeSet<Token>,
 }
 
 /// One of them.
@@ -136,7 +138,7 @@ impl World {
                 continue;
             }
             let bytes = std::mem::take(&mut peer.unread);
-            self.http.heard(self.now, &mut self.room, &mut self.store, who, &bytes);
+            self.http.heard(self.now, &mut self.room, who, &bytes);
         }
         self.http.expired(self.now, &mut self.room, &mut self.store);
     }
@@ -225,8 +227,8 @@ impl TextOutbox for Room {
         panic!("nobody is dialled to speak HTTP");
     }
 
-    fn is_behind(&self, _: Token) -> bool {
-        false
+    fn is_behind(&self, peer: Token) -> bool {
+        self.behind.contains(&peer)
     }
 
     fn vouch_for(&mut self, _: DialId) {

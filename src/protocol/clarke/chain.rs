@@ -3,11 +3,14 @@
 //! A block's height is one more than its parent's; where the parent has never been here, one. So heights count from
 //! the first block of a chain that passed, which need not be the chain's first, and stay when that is dropped. A
 //! parent that comes later than its child lifts all that stand on it. The latest block is the highest; of several as
-//! high, the one that was so first.
+//! high, the one that was so first. Of several blocks of one hash the first is held: the hash is not of all that a
+//! block says.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::cost::{self, Cost};
 use super::hash::Hash;
+use super::heights::Heights;
 use super::item::Block;
 
 /// Most blocks that are held.
@@ -20,52 +23,62 @@ const TRANSACTION_BYTES: usize = size_of::<Hash>();
 /// Blocks, the oldest dropped for the newest.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
-    blocks: BTreeMap<Hash, Held>,
+    blocks: BTreeMap<Hash, Block>,
     /// Parent and child, whether the parent is here or not.
     children: BTreeSet<(Hash, Hash)>,
+    heights: Heights,
     arrivals: VecDeque<Hash>,
     bytes: usize,
-    latest: Option<Hash>,
-}
-
-#[derive(Debug)]
-struct Held {
-    block: Block,
-    height: u64,
+    transactions: usize,
 }
 
 impl Chain {
-    /// One more, which is not there yet. One that is larger than all may be together is not held.
-    pub fn add(&mut self, block: Block) {
-        let cost = cost(&block);
-        if cost > BLOCKS_BYTES {
-            return;
+    /// One more, unless one of its hash is there. One that is larger than all may be together is not held. What it
+    /// cost.
+    pub fn add(&mut self, block: Block) -> Cost {
+        let bytes = bytes(&block);
+        if bytes > BLOCKS_BYTES || self.blocks.contains_key(&block.hash) {
+            return cost::STEP;
         }
-        while self.blocks.len() >= BLOCKS_MAX || self.bytes + cost > BLOCKS_BYTES {
+        let mut dropped = 0;
+        while self.blocks.len() >= BLOCKS_MAX || self.bytes + bytes > BLOCKS_BYTES {
             self.drop_oldest();
+            dropped += 1;
         }
         let (hash, parent) = (block.hash, block.parent);
-        self.bytes += cost;
+        self.bytes += bytes;
+        self.transactions += block.transactions.len();
         self.arrivals.push_back(hash);
         self.children.insert((parent, hash));
-        let height = self.height_of(parent) + 1;
-        self.blocks.insert(hash, Held { block, height });
-        self.lift(hash);
+        self.blocks.insert(hash, block);
+        let children = self.children.range((hash, Hash([0; 32]))..=(hash, Hash([0xff; 32])));
+        let moved = self.heights.add(hash, parent, children.map(|(_, child)| *child));
+        cost::STEP + cost::of_finding(2 * (dropped + moved))
     }
 
     /// The block of this hash.
     pub fn get(&self, hash: Hash) -> Option<&Block> {
-        self.blocks.get(&hash).map(|held| &held.block)
+        self.blocks.get(&hash)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// How many transactions are in them.
+    pub fn transactions(&self) -> usize {
+        self.transactions
     }
 
     /// The highest block.
     pub fn latest(&self) -> Option<&Block> {
-        self.get(self.latest?)
+        self.get(self.heights.highest()?)
     }
 
     /// How high that is; 0 when there is none.
-    pub fn height(&self) -> u64 {
-        self.latest.map_or(0, |latest| self.height_of(latest))
+    pub fn height(&self) -> i64 {
+        self.heights.highest().map_or(0, |latest| self.heights.height(latest))
     }
 
     /// What of the longest chain is held without a gap, from its oldest block to the latest.
@@ -83,46 +96,21 @@ impl Chain {
         place.map_or(Vec::new(), |place| blocks[place + 1..].to_vec())
     }
 
-    /// A transaction of a block.
-    pub fn transaction(&self, name: Hash) -> Option<&str> {
-        self.blocks.values().find_map(|held| held.block.transaction(name))
-    }
-
-    fn height_of(&self, hash: Hash) -> u64 {
-        self.blocks.get(&hash).map_or(0, |held| held.height)
-    }
-
-    /// A block has its height: so have all that stand on it.
-    fn lift(&mut self, hash: Hash) {
-        let mut due = vec![hash];
-        while let Some(hash) = due.pop() {
-            let height = self.height_of(hash);
-            if height > self.height() {
-                self.latest = Some(hash);
-            }
-            let children = self.children.range((hash, Hash([0; 32]))..=(hash, Hash([0xff; 32])));
-            for &(_, child) in children {
-                if let Some(held) = self.blocks.get_mut(&child) {
-                    held.height = height + 1;
-                    due.push(child);
-                }
-            }
-        }
+    /// A block that has such a transaction.
+    pub fn block_with(&self, transaction: Hash) -> Option<&Block> {
+        self.blocks.values().find(|block| block.transactions.contains(&transaction))
     }
 
     fn drop_oldest(&mut self) {
         let Some(oldest) = self.arrivals.pop_front() else { return };
-        let Some(held) = self.blocks.remove(&oldest) else { return };
-        self.bytes -= cost(&held.block);
-        self.children.remove(&(held.block.parent, oldest));
-        if self.latest == Some(oldest) {
-            let highest = self.blocks.values().map(|held| held.height).max();
-            let mut arrivals = self.arrivals.iter();
-            self.latest = arrivals.find(|hash| Some(self.height_of(**hash)) == highest).copied();
-        }
+        let Some(block) = self.blocks.remove(&oldest) else { return };
+        self.bytes -= bytes(&block);
+        self.transactions -= block.transactions.len();
+        self.children.remove(&(block.parent, oldest));
+        self.heights.remove(oldest);
     }
 }
 
-fn cost(block: &Block) -> usize {
+fn bytes(block: &Block) -> usize {
     block.text.len() + block.transactions.len() * TRANSACTION_BYTES
 }

@@ -18,6 +18,7 @@
 
 use std::time::Duration;
 
+use super::cost;
 use super::desk::{Answer, Desk, Speaker};
 use super::listing::Payload;
 use super::message::{Key, is_known, is_response};
@@ -25,6 +26,7 @@ use super::neighbours::Manner;
 use super::reply;
 use super::stream::{Event, Fault, Stream};
 use crate::deadlines::Wake;
+use crate::protocol::waiting::Waiting;
 use crate::protocol::{self, DialId, Offence, TextOutbox};
 use crate::time::Instant;
 
@@ -44,11 +46,17 @@ pub(super) struct Conversation {
     /// We have dialled it.
     pub dialed: Option<Dialed>,
     pub wake: Wake,
+    /// Which of all connections it is.
+    pub serial: u64,
+    /// It is in the queue already.
+    pub is_queued: bool,
     stream: Stream,
     style: Style,
-    /// What has come and is not read yet.
-    rest: Vec<u8>,
-    /// What it has been answered in this turn.
+    /// What has come and is not looked at yet.
+    waiting: Waiting,
+    /// In which turn some of that was looked at last.
+    turn: u64,
+    /// What it has been answered in that, bytes.
     answered: usize,
 }
 
@@ -76,48 +84,57 @@ enum Style {
 
 impl Conversation {
     /// Nothing has been said.
-    pub fn new(speaker: Speaker, dialed: Option<Dialed>) -> Self {
+    pub fn new(serial: u64, speaker: Speaker, dialed: Option<Dialed>) -> Self {
         let style = if dialed.is_some() { Style::Kept } else { Style::New };
         Self {
             speaker,
             dialed,
             wake: Wake::default(),
+            serial,
+            is_queued: false,
             stream: Stream::default(),
             style,
-            rest: Vec::new(),
+            waiting: Waiting::default(),
+            turn: 0,
             answered: 0,
         }
     }
 
     /// Bytes have come.
-    pub fn heard(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, bytes: &[u8]) {
-        if !self.rest.is_empty() {
-            self.rest.extend_from_slice(bytes);
-            return;
-        }
-        let mut input = bytes;
-        self.read(now, out, desk, &mut input);
-        self.rest = input.to_vec();
+    pub fn heard(&mut self, out: &mut impl TextOutbox, bytes: &[u8]) {
+        self.waiting.push(bytes);
         self.note(out);
     }
 
-    /// Another turn: it may be answered as much again.
-    pub fn begin_turn(&mut self) {
-        self.answered = 0;
-    }
-
-    /// What waits is read on.
-    pub fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk) {
-        self.begin_turn();
-        if !self.rest.is_empty() {
-            let rest = std::mem::take(&mut self.rest);
-            self.heard(now, out, desk, &rest);
+    /// It is this turn; whether that is new to it, and it may be answered as much again.
+    pub fn begin_turn(&mut self, turn: u64) -> bool {
+        let is_new = self.turn != turn;
+        if is_new {
+            (self.turn, self.answered) = (turn, 0);
         }
+        is_new
     }
 
-    /// No more will come.
+    /// Looks at some of what has come, and at one message at most. Nothing of what it said before its end counts after
+    /// it.
+    pub fn step(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk) {
+        let token = self.speaker.token;
+        if out.is_open(token)
+            && let Some(event) = self.read(desk)
+        {
+            self.take(now, out, desk, event);
+        }
+        if !out.is_open(token) || matches!(self.style, Style::Over) {
+            (self.waiting, self.stream) = (Waiting::default(), Stream::default());
+        }
+        if self.stream.is_within() {
+            self.keep(now, out, desk);
+        }
+        self.note(out);
+    }
+
+    /// No more will come. Nobody is read while something of its waits: all but an unfinished message has been looked at.
     pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk) {
-        self.go_on(now, out, desk);
         let last = self.stream.finish().and_then(said);
         if let Some(last) = &last {
             self.learn_manner(out, desk, last);
@@ -155,28 +172,23 @@ impl Conversation {
 
     /// Whether some of what it said waits.
     pub fn is_waiting(&self) -> bool {
-        !self.rest.is_empty()
+        !self.waiting.unread().is_empty()
     }
 
-    /// Whether it has been answered in this turn.
-    pub fn is_answered(&self) -> bool {
-        self.answered > 0
+    /// Whether it has been answered as much as it may be in a turn.
+    pub fn is_answered_enough(&self) -> bool {
+        self.answered > ANSWERS_IN_A_TURN
     }
 
-    fn read(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, input: &mut &[u8]) {
-        let token = self.speaker.token;
-        while self.answered <= ANSWERS_IN_A_TURN
-            && let Some(event) = self.stream.next(desk.max_message + REPLY_MARGIN, input)
-        {
-            self.take(now, out, desk, event);
-            if !out.is_open(token) || matches!(self.style, Style::Over) {
-                *input = &[];
-                self.stream = Stream::default();
-            }
-        }
-        if self.stream.is_within() {
-            self.keep(now, out, desk);
-        }
+    fn read(&mut self, desk: &mut Desk) -> Option<Event> {
+        let unread = self.waiting.unread();
+        let (all, here) = (unread.len(), unread.len().min(cost::SCAN));
+        let mut input = &unread[..here];
+        let event = self.stream.next(desk.max_message + REPLY_MARGIN, &mut input);
+        let read = here - input.len();
+        self.waiting.keep_last(all - read);
+        desk.spend(cost::of_scanning(read));
+        event
     }
 
     fn take(&mut self, now: Instant, out: &mut impl TextOutbox, desk: &mut Desk, event: Event) {
@@ -276,6 +288,7 @@ impl Conversation {
             Answer::Listing(key, kind, Payload::Shared(chunk)) => {
                 let head = format!("{before}{}", reply::beginning(key, kind));
                 self.answered += chunk.len();
+                desk.spend(cost::of_copying(chunk.len()));
                 let tail = format!("{}{behind}", reply::END);
                 return out.answer_stored(token, head.as_bytes(), [&chunk].into_iter(), tail.as_bytes());
             }
@@ -287,6 +300,7 @@ impl Conversation {
         };
         let text = format!("{before}{text}{behind}");
         self.answered += text.len();
+        desk.spend(cost::of_copying(text.len()));
         out.answer(token, text.as_bytes());
     }
 
@@ -297,8 +311,8 @@ impl Conversation {
         };
         let stream = protocol::Stream {
             begun: self.stream.begun(),
-            memory: self.stream.memory() + self.rest.capacity() + held,
-            is_busy: !self.rest.is_empty(),
+            memory: self.stream.memory() + self.waiting.memory() + held,
+            is_busy: self.is_waiting(),
         };
         out.note_stream(self.speaker.token, stream);
     }

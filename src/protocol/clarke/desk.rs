@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::cost::{self, Cost};
 use super::hash::Hash;
 use super::listing::Payload;
 use super::message::{Key, Message, Refusal, Request};
@@ -33,6 +34,8 @@ pub(super) struct Desk {
     pub neighbours: Neighbours,
     /// Longest message that is answered or passed on, bytes.
     pub max_message: usize,
+    /// What was done in this turn.
+    pub spent: Cost,
     store: Store,
     chats: Seen,
     /// What those who are dialled were asked when they were reached: whoever asks us that is we.
@@ -67,6 +70,7 @@ impl Desk {
             peers,
             neighbours: Neighbours::default(),
             max_message,
+            spent: 0,
             store: Store::new(),
             chats: Seen::new(CHAT_WINDOW, CHATS_MAX),
             nonces: BTreeMap::new(),
@@ -94,6 +98,11 @@ impl Desk {
         self.neighbours.remove(dial);
     }
 
+    /// Something is done.
+    pub fn spend(&mut self, cost: Cost) {
+        self.spent = self.spent.saturating_add(cost);
+    }
+
     /// A message has been said.
     pub fn answer(
         &mut self,
@@ -102,6 +111,14 @@ impl Desk {
         speaker: Speaker,
         text: &str,
     ) -> Answer {
+        self.spend(cost::of_parsing(text.len()));
+        let answer = self.decide(now, out, speaker, text);
+        let spent = self.store.take_spent();
+        self.spend(spent);
+        answer
+    }
+
+    fn decide(&mut self, now: Instant, out: &mut impl TextOutbox, speaker: Speaker, text: &str) -> Answer {
         let message = match Message::parse(text) {
             Ok(message) => message,
             Err(Refusal::Reply) => return Answer::Silence,
@@ -156,7 +173,8 @@ impl Desk {
         Answer::Silence
     }
 
-    fn list(&self, key: Key) -> Answer {
+    fn list(&mut self, key: Key) -> Answer {
+        self.spend(cost::of_finding(self.peers.len()));
         Answer::Reply(reply::reply(key, "peers", &self.peers.payload()))
     }
 
@@ -192,6 +210,7 @@ impl Desk {
         text: &str,
     ) -> Answer {
         let payload = message.payload.unwrap_or("null");
+        self.spend(cost::of_parsing(payload.len()));
         let (added, accepted, rejected) = if message.request == Request::AddBlock {
             (self.store.add_block(now, payload), "block-accepted", "block-rejected")
         } else {
@@ -206,13 +225,15 @@ impl Desk {
 
     /// To everybody who listens, but for whom it came from.
     fn announce(&mut self, out: &mut impl TextOutbox, speaker: Speaker, text: &str) {
+        self.spend(cost::of_copying(text.len()) + cost::of_finding(self.neighbours.len()));
         let line = format!("{text}\n");
         out.announce(Some(speaker.token), Dialect::Json, line.as_bytes());
         self.neighbours.tell(out, speaker.token, text);
     }
 
     /// What would be wrong with it; nothing is changed.
-    fn validate(&self, now: Instant, message: Message<'_>) -> Answer {
+    fn validate(&mut self, now: Instant, message: Message<'_>) -> Answer {
+        self.spend(cost::of_parsing(message.payload.map_or(0, str::len)));
         let checked = self.store.check_transaction(now, message.payload.unwrap_or("null"));
         let reasons = checked.err().unwrap_or_default();
         Answer::Reply(reply::reply(message.key, "errors", &reply::texts(reasons)))

@@ -4,7 +4,8 @@
 //!
 //! - A transaction is an object. Its `hash`, when there is one, is 64 lowercase hexadecimal digits and names it; one
 //!   without is named by the SHA-256 of its text. The hash is taken at its word, for the nodes do not agree about what
-//!   it is of (some leave out the signatures, some have a height in it). `inputs` and `outputs`, when they are there,
+//!   it is of (some leave out the signatures, some have a height in it); so it serves to ask for it and for nothing
+//!   else. `inputs` and `outputs`, when they are there,
 //!   are arrays.
 //! - A block is an object: `transactions` (an array of transactions that have a hash), `parent_hash` (or `parent`),
 //!   `timestamp`, `target`, `nonce`, `hash`, and perhaps `transactions_hash` (or `txs_hash`). All but `transactions`
@@ -16,12 +17,20 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::compact::compact;
 use super::hash::Hash;
+
+/// What a hash of contents begins with: an item of one kind may be an item of the other too.
+const TRANSACTION: &str = "transaction ";
+const BLOCK: &str = "block ";
 
 /// A transaction that can be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Transaction {
+    /// What it calls itself.
     pub name: Hash,
+    /// The hash of all that it says.
+    pub content: Hash,
     /// On one line.
     pub text: String,
 }
@@ -31,7 +40,12 @@ pub(super) struct Transaction {
 pub(super) struct Block {
     pub hash: Hash,
     pub parent: Hash,
+    /// The hash of all that it says: its own hash is only of what its transactions call themselves.
+    pub content: Hash,
+    /// What its transactions call themselves.
     pub transactions: Vec<Hash>,
+    /// The hashes of all that they say.
+    pub contents: Vec<Hash>,
     /// On one line.
     pub text: String,
 }
@@ -91,7 +105,9 @@ impl Transaction {
             None => Some(Hash::of([text])),
         };
         match name {
-            Some(name) if reasons.is_empty() => Ok(Self { name, text: text.into() }),
+            Some(name) if reasons.is_empty() => {
+                Ok(Self { name, content: content_of(TRANSACTION, text), text: text.into() })
+            }
             _ => Err(reasons),
         }
     }
@@ -106,7 +122,7 @@ impl Block {
         let fields: BlockFields<'_> = object(text, "a block")?;
         let header: HeaderFields<'_> = object(fields.header.map_or(text, RawValue::get), "a block's header")?;
         let mut reasons = Reasons::new();
-        let transactions = transaction_hashes(fields.transactions, &mut reasons);
+        let transactions = transactions_of(fields.transactions, &mut reasons);
         let parent = required(header.parent_hash, "parent_hash", &mut reasons)
             .and_then(|parent| named_hash(parent, "parent_hash", &mut reasons));
         let hash = required(header.hash, "hash", &mut reasons)
@@ -119,6 +135,7 @@ impl Block {
         else {
             return Err(reasons);
         };
+        let (transactions, contents): (Vec<Hash>, Vec<Hash>) = transactions.into_iter().unzip();
         let transactions_hash = hash_of_all(&transactions);
         if let Some(said) = header.transactions_hash
             && named_hash(said, "transactions_hash", &mut reasons)
@@ -132,7 +149,14 @@ impl Block {
             reasons.push(format!("hash is not that of the block, {computed}"));
         }
         if reasons.is_empty() {
-            Ok(Self { hash, parent, transactions, text: text.into() })
+            Ok(Self {
+                hash,
+                parent,
+                content: content_of(BLOCK, text),
+                transactions,
+                contents,
+                text: text.into(),
+            })
         } else {
             Err(reasons)
         }
@@ -153,7 +177,13 @@ fn hash_of_all(hashes: &[Hash]) -> Hash {
     Hash::of(texts.iter().map(String::as_str))
 }
 
-fn transaction_hashes(list: Option<&RawValue>, reasons: &mut Reasons) -> Option<Vec<Hash>> {
+/// What an item says, whatever whitespace is in it, and as what it says that.
+fn content_of(kind: &str, text: &str) -> Hash {
+    Hash::of([kind, &compact(text)])
+}
+
+/// What each transaction calls itself, and what it says.
+fn transactions_of(list: Option<&RawValue>, reasons: &mut Reasons) -> Option<Vec<(Hash, Hash)>> {
     let list = required(list, "transactions", reasons)?;
     let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else {
         reasons.push("transactions is not an array".into());
@@ -161,9 +191,9 @@ fn transaction_hashes(list: Option<&RawValue>, reasons: &mut Reasons) -> Option<
     };
     let hashes = list.iter().map(|transaction| {
         let fields: TransactionFields<'_> = object(transaction.get(), "a transaction").ok()?;
-        Hash::parse(&text_of(fields.hash?)?)
+        Some((Hash::parse(&text_of(fields.hash?)?)?, content_of(TRANSACTION, transaction.get())))
     });
-    let hashes: Option<Vec<Hash>> = hashes.collect();
+    let hashes: Option<Vec<(Hash, Hash)>> = hashes.collect();
     if hashes.is_none() {
         reasons.push("one of the transactions is no object with a hash".into());
     }

@@ -5,19 +5,26 @@
 //!   bytes → Stream: messages ─→ Conversation: the style, the order ─→ Desk: what a message means ─→ Store, Peers
 //! ```
 //!
+//! What is said waits until everybody has been heard, and is then worked off a message of each in turn, a
+//! [`SLICE`] a turn of the loop: however many ask however much, others wait no longer than a slice and its last step,
+//! [`DEAREST`] at most.
+//!
 //! How messages are told apart is said in `stream.rs`, the two styles of a connection in `conversation.rs`, what is
 //! asked and by which names in `message.rs`, what is answered in `desk.rs` and `reply.rs`, what a transaction and a
 //! block must be in `item.rs`, what heights are in `chain.rs`, and how peers are added in `peers.rs`.
 //!
 //! Transactions and blocks that are new and right are kept, within bounds, and go once to everybody who listens, as the
-//! message that came. Whoever has one already is not asked: a repeat is rejected, as far back as the memory of
-//! [`SEEN_MAX`] hashes reaches. Everything that is held for all together is bounded by constants; what is held
+//! message that came. Whoever has one already is not asked: a repeat, to the letter but for whitespace, is rejected, as
+//! far back as the memory of [`SEEN_MAX`] of them reaches. Everything that is held for all together is bounded by constants; what is held
 //! for one connection is a message of at most `max_message` bytes and [`REPLY_MARGIN`], and one read's rest.
 
 mod chain;
+mod compact;
 mod conversation;
+mod cost;
 mod desk;
 mod hash;
+mod heights;
 mod item;
 mod listing;
 mod message;
@@ -28,12 +35,14 @@ mod questions;
 mod reply;
 mod store;
 mod stream;
+mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 pub use chain::{BLOCKS_BYTES, BLOCKS_MAX};
 pub use conversation::{ANSWERS_IN_A_TURN, REPLY_MARGIN, STYLE_GRACE};
+pub use cost::{Cost, DEAREST, SLICE};
 pub use desk::{CHAT_WINDOW, CHATS_MAX, FORGET_AFTER};
 pub use neighbours::{SILENCE, WAITING_BYTES, WAITING_MAX};
 pub use pool::{POOL_BYTES, POOL_MAX};
@@ -47,6 +56,13 @@ use peers::Peers;
 use super::{DialId, Newcomer, Origin, TextOutbox, Token};
 use crate::deadlines::Deadlines;
 use crate::time::Instant;
+
+/// Most bytes that what has passed, what was passed on and its lists hold in all, neighbours' waiting messages apart:
+/// those are [`WAITING_BYTES`] for each. Twice the texts of pool and chain, for they are listed; 512 bytes for each
+/// transaction and 1,024 for each block beside its text, in the maps that find it; 64 for each hash that is remembered.
+/// Lists that have changed and that somebody still has to take are counted with what strangers make us hold.
+pub const STORE_BYTES: usize =
+    2 * (POOL_BYTES + BLOCKS_BYTES) + 512 * POOL_MAX + 1024 * BLOCKS_MAX + 64 * (SEEN_MAX + CHATS_MAX);
 
 /// What it is told at its making.
 #[derive(Clone, Debug)]
@@ -71,10 +87,13 @@ pub struct Clarke {
     newcomers: Vec<Token>,
     /// Whose connection is gone: it may be dialled for the next message.
     gone: Vec<DialId>,
-    /// Who has said more than is answered in a turn, and may have caught up.
-    waiting: Vec<Token>,
-    /// Who has been answered in this one.
-    answered: Vec<Token>,
+    /// Who has said something, each once, and the serial number of its connection.
+    queue: VecDeque<(Token, u64)>,
+    /// Who has been answered enough in this turn.
+    paused: VecDeque<(Token, u64)>,
+    turn: u64,
+    arrivals: u64,
+    longest_slice: Cost,
 }
 
 impl Clarke {
@@ -87,8 +106,11 @@ impl Clarke {
             graces: Deadlines::new(),
             newcomers: Vec::new(),
             gone: Vec::new(),
-            waiting: Vec::new(),
-            answered: Vec::new(),
+            queue: VecDeque::new(),
+            paused: VecDeque::new(),
+            turn: 0,
+            arrivals: 0,
+            longest_slice: 0,
         }
     }
 
@@ -103,14 +125,15 @@ impl Clarke {
                 Some(Dialed { dial, nonce: None, silent_until: None })
             }
         };
-        self.conversations.insert(peer, Conversation::new(speaker, dialed));
+        self.arrivals += 1;
+        self.conversations.insert(peer, Conversation::new(self.arrivals, speaker, dialed));
     }
 
-    /// See [`Protocol::heard`](super::Protocol::heard).
-    pub fn heard(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token, bytes: &[u8]) {
+    /// See [`Protocol::heard`](super::Protocol::heard). What it means is looked at when everybody has been heard.
+    pub fn heard(&mut self, _now: Instant, out: &mut impl TextOutbox, from: Token, bytes: &[u8]) {
         let Some(conversation) = self.conversations.get_mut(&from) else { return };
-        conversation.heard(now, out, &mut self.desk, bytes);
-        self.look_after(from);
+        conversation.heard(out, bytes);
+        self.enqueue(from);
     }
 
     /// See [`Protocol::ended`](super::Protocol::ended).
@@ -133,9 +156,7 @@ impl Clarke {
 
     /// See [`Protocol::caught_up`](super::Protocol::caught_up).
     pub fn caught_up(&mut self, _now: Instant, peer: Token) {
-        if self.conversations.get(&peer).is_some_and(Conversation::is_waiting) {
-            self.waiting.push(peer);
-        }
+        self.enqueue(peer);
     }
 
     /// See [`Protocol::forgotten`](super::Protocol::forgotten).
@@ -151,49 +172,13 @@ impl Clarke {
         for dial in std::mem::take(&mut self.gone) {
             self.desk.neighbours.hurry(out, dial);
         }
-        let answered = std::mem::take(&mut self.answered);
-        for peer in std::mem::take(&mut self.waiting).into_iter().chain(answered) {
-            self.go_on(now, out, peer);
-        }
-        while let Some(peer) = self.graces.pop(now) {
-            if let Some(conversation) = self.conversations.get_mut(&peer) {
-                conversation.wake.came();
-                if conversation.deadline().is_some_and(|when| when <= now) {
-                    conversation.waited(now, out, &mut self.desk);
-                }
-                self.look_after(peer);
-            }
-        }
+        self.work(now, out);
     }
 
     /// See [`Protocol::next_deadline`](super::Protocol::next_deadline).
     pub fn next_deadline(&self) -> Option<Instant> {
-        let is_due = !self.newcomers.is_empty() || !self.waiting.is_empty() || !self.gone.is_empty();
+        let is_due = !self.newcomers.is_empty() || self.has_work() || !self.gone.is_empty();
         if is_due { Some(Instant::START) } else { self.graces.next() }
-    }
-
-    /// Another turn. Who has not taken what it was answered is answered no more until it has caught up.
-    fn go_on(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token) {
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
-        if conversation.is_waiting() && out.is_behind(peer) {
-            return conversation.begin_turn();
-        }
-        conversation.go_on(now, out, &mut self.desk);
-        self.look_after(peer);
-    }
-
-    /// What a connection waits for now.
-    fn look_after(&mut self, peer: Token) {
-        let Some(conversation) = self.conversations.get_mut(&peer) else { return };
-        match conversation.deadline() {
-            Some(when) => self.graces.by(peer, &mut conversation.wake, when),
-            None => self.graces.cancel(peer, &mut conversation.wake),
-        }
-        if conversation.is_waiting() {
-            self.waiting.push(peer);
-        } else if conversation.is_answered() {
-            self.answered.push(peer);
-        }
     }
 
     /// The first that somebody dialled is told, in its manner.

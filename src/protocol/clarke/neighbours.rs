@@ -5,6 +5,7 @@
 //! the first nodes do. From then on each message for it takes a connection of its own, and waits for that here.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::{DialId, TextOutbox, Token};
@@ -37,7 +38,7 @@ struct Neighbour {
     manner: Manner,
     /// As whom it is there.
     here: Option<Token>,
-    waiting: VecDeque<String>,
+    waiting: VecDeque<Arc<str>>,
     bytes: usize,
     /// It is to be dialled at once, and has not been there since.
     is_hurried: bool,
@@ -57,6 +58,11 @@ impl Neighbours {
     /// Nobody is dialled.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// How many are.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// It is there.
@@ -89,7 +95,7 @@ impl Neighbours {
     }
 
     /// What waits longest to be said to it.
-    pub fn next(&mut self, dial: DialId) -> Option<String> {
+    pub fn next(&mut self, dial: DialId) -> Option<Arc<str>> {
         let neighbour = self.0.get_mut(&dial)?;
         let text = neighbour.waiting.pop_front()?;
         neighbour.bytes -= text.len();
@@ -99,6 +105,7 @@ impl Neighbours {
     /// Something is said to everybody: it waits for those who do not hear it on a connection that stays, but for whom
     /// it is from.
     pub fn tell(&mut self, out: &mut impl TextOutbox, from: Token, text: &str) {
+        let text: Arc<str> = Arc::from(text);
         for (&dial, neighbour) in &mut self.0 {
             let is_there = neighbour.here.is_some();
             let is_waiting_for = match neighbour.manner {
@@ -107,7 +114,7 @@ impl Neighbours {
                 Manner::Single => true,
             };
             if is_waiting_for && neighbour.here != Some(from) {
-                neighbour.push(text);
+                neighbour.push(&text);
                 neighbour.hurry(out, dial);
             }
         }
@@ -122,7 +129,7 @@ impl Neighbours {
 }
 
 impl Neighbour {
-    fn push(&mut self, text: &str) {
+    fn push(&mut self, text: &Arc<str>) {
         if text.len() > WAITING_BYTES {
             return;
         }
@@ -131,7 +138,7 @@ impl Neighbour {
             self.bytes -= oldest.len();
         }
         self.bytes += text.len();
-        self.waiting.push_back(text.into());
+        self.waiting.push_back(Arc::clone(text));
     }
 
     fn drop_waiting(&mut self) {

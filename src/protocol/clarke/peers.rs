@@ -43,6 +43,11 @@ impl Peers {
         self.added.len() < self.max && self.added.iter().all(|(address, _)| *address != peer)
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.added.len()
+    }
+
     /// It is dialled.
     pub fn add(&mut self, peer: SocketAddr, dial: DialId) {
         self.added.push((peer, dial));

@@ -1,6 +1,7 @@
 //! Questions about what has passed. Knows the store and the replies' names; changes nothing.
 
 use super::chain::Chain;
+use super::cost;
 use super::desk::Answer;
 use super::hash::Hash;
 use super::item::Block;
@@ -25,6 +26,9 @@ pub(super) fn answer(store: &mut Store, message: Message<'_>) -> Answer {
         (Some(Ok(text)), true) => Hash::parse(&text).map_or(Named::Nobody, Named::Hash),
         (Some(Err(_)), true) => return Answer::Error(reply::error(key, "the payload is a hash, as text")),
     };
+    if matches!(message.request, Request::Blocks | Request::BlocksSince) && !matches!(named, Named::Nothing) {
+        store.spend(cost::of_finding(2 * store.chain.len()));
+    }
     let (kind, payload) = match (message.request, named) {
         (Request::TransactionPool, _) => {
             return Answer::Listing(key, "transaction_pool", store.list_pool());

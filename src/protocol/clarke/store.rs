@@ -1,8 +1,12 @@
 //! What has passed and can be asked for, and what is never passed on again. Knows items; knows no message and no peer.
+//!
+//! An item is a repeat when all that it says has been said before. What it calls itself decides nothing: anybody could
+//! have others' items taken for repeats of his own, or of what he has a block of his mention.
 
 use std::time::Duration;
 
 use super::chain::Chain;
+use super::cost::{self, Cost};
 use super::hash::Hash;
 use super::item::{Block, Reasons, Transaction};
 use super::listing::{Listing, Payload};
@@ -12,8 +16,8 @@ use super::reply;
 use crate::protocol::seen::Seen;
 use crate::time::Instant;
 
-/// Most hashes that are remembered of items passed on, and as many of transactions in blocks, whether they are still
-/// held or not; at least half of that. A repeat of one that has been forgotten is passed on once more.
+/// Most items that are remembered as passed on, whether they are still held or not; at least half of that. A repeat of
+/// one that has been forgotten is passed on once more.
 pub const SEEN_MAX: usize = 100_000;
 
 /// Why a repeat is rejected.
@@ -25,32 +29,29 @@ pub(super) struct Store {
     pub pool: Pool,
     pub chain: Chain,
     passed: Seen,
-    /// The transactions of blocks: apart, or one large block would have the others forgotten.
-    mined: Seen,
     pool_listing: Listing,
     blocks_listing: Listing,
+    /// What was done since it was last asked.
+    spent: Cost,
 }
 
 impl Store {
     /// Nothing has passed.
     pub fn new() -> Self {
-        let seen = || Seen::new(Duration::MAX, SEEN_MAX);
         Self {
             pool: Pool::default(),
             chain: Chain::default(),
-            passed: seen(),
-            mined: seen(),
+            passed: Seen::new(Duration::MAX, SEEN_MAX),
             pool_listing: Listing::default(),
             blocks_listing: Listing::default(),
+            spent: 0,
         }
     }
 
     /// What is wrong with a transaction, or that it is none the less known.
     pub fn check_transaction(&self, now: Instant, text: &str) -> Result<Transaction, Reasons> {
         let transaction = Transaction::parse(text)?;
-        let name = transaction.name;
-        let is_known = self.passed.contains(now, name.0) || self.mined.contains(now, name.0);
-        if is_known || self.pool.get(name).is_some() {
+        if self.passed.contains(now, transaction.content.0) || self.pool.has(transaction.content) {
             return Err(vec![KNOWN.into()]);
         }
         Ok(transaction)
@@ -62,8 +63,9 @@ impl Store {
     /// Why it is not.
     pub fn add_transaction(&mut self, now: Instant, text: &str) -> Result<(), Reasons> {
         let transaction = self.check_transaction(now, text)?;
-        self.passed.insert(now, transaction.name.0);
-        self.pool.add(transaction);
+        self.passed.insert(now, transaction.content.0);
+        let cost = self.pool.add(transaction);
+        self.spend(cost);
         self.pool_listing.change();
         Ok(())
     }
@@ -73,16 +75,17 @@ impl Store {
     /// # Errors
     /// Why it is not.
     pub fn add_block(&mut self, now: Instant, text: &str) -> Result<(), Reasons> {
-        let block = Block::parse(text)?;
-        if self.passed.contains(now, block.hash.0) || self.chain.get(block.hash).is_some() {
+        let mut block = Block::parse(text)?;
+        let contents = std::mem::take(&mut block.contents);
+        self.spend(cost::of_entering(contents.len()));
+        let is_held = self.chain.get(block.hash).is_some_and(|held| held.content == block.content);
+        if is_held || self.passed.contains(now, block.content.0) {
             return Err(vec![KNOWN.into()]);
         }
-        self.passed.insert(now, block.hash.0);
-        for &transaction in &block.transactions {
-            self.mined.insert(now, transaction.0);
-            self.pool.remove(transaction);
-        }
-        self.chain.add(block);
+        self.passed.insert(now, block.content.0);
+        contents.into_iter().for_each(|content| self.pool.remove(content));
+        let cost = self.chain.add(block);
+        self.spend(cost);
         self.pool_listing.change();
         self.blocks_listing.change();
         Ok(())
@@ -90,18 +93,41 @@ impl Store {
 
     /// All transactions of the pool, as they are answered.
     pub fn list_pool(&mut self) -> Payload {
-        let pool = &self.pool;
-        self.pool_listing.payload(|| reply::array(pool.texts()))
+        let (pool, spent) = (&self.pool, &mut self.spent);
+        self.pool_listing.payload(|| made(spent, pool.len(), reply::array(pool.texts())))
     }
 
     /// All blocks of the longest chain, as they are answered.
     pub fn list_blocks(&mut self) -> Payload {
-        let chain = &self.chain;
-        self.blocks_listing.payload(|| questions::texts(&chain.longest()))
+        let (chain, spent) = (&self.chain, &mut self.spent);
+        self.blocks_listing.payload(|| made(spent, chain.len(), questions::texts(&chain.longest())))
     }
 
     /// A transaction of the pool or of a block.
-    pub fn transaction(&self, name: Hash) -> Option<&str> {
-        self.pool.get(name).or_else(|| self.chain.transaction(name))
+    pub fn transaction(&mut self, name: Hash) -> Option<&str> {
+        let looked = cost::of_finding(self.chain.len()) + cost::of_passing(self.chain.transactions());
+        self.spend(looked);
+        if let Some(text) = self.pool.get(name) {
+            return Some(text);
+        }
+        let block = self.chain.block_with(name)?;
+        self.spent = self.spent.saturating_add(cost::of_parsing(block.text.len()));
+        block.transaction(name)
     }
+
+    /// Something was done.
+    pub fn spend(&mut self, cost: Cost) {
+        self.spent = self.spent.saturating_add(cost);
+    }
+
+    /// What was done since this was last asked.
+    pub fn take_spent(&mut self) -> Cost {
+        std::mem::take(&mut self.spent)
+    }
+}
+
+/// A list of so many has been made.
+fn made(spent: &mut Cost, entries: usize, text: String) -> String {
+    *spent = spent.saturating_add(cost::of_finding(entries) + cost::of_copying(text.len()));
+    text
 }

@@ -15,6 +15,7 @@ use bytes::Buf;
 use memchr::memchr;
 use thiserror::Error;
 
+use super::compact::compact;
 use crate::wire::JsonScanner;
 use crate::wire::json_scanner::{JsonError, Mark};
 
@@ -279,14 +280,5 @@ fn on_one_line(text: &str) -> String {
     if !text.contains(['\n', '\r']) {
         return text.into();
     }
-    let (mut is_text, mut is_escaped) = (false, false);
-    let is_kept = |c: &char| {
-        let is_kept = is_text || !c.is_ascii_whitespace();
-        if *c == '"' && !is_escaped {
-            is_text = !is_text;
-        }
-        is_escaped = is_text && *c == '\\' && !is_escaped;
-        is_kept
-    };
-    text.chars().filter(is_kept).collect()
+    compact(text).into_owned()
 }

@@ -1,6 +1,7 @@
 //! One connection: what of a request has come, what its sender waits for, and until when. Knows the order of requests;
 //! what each is answered is in `serving.rs`.
 
+use super::cost::{self, Cost};
 use super::fault::Fault;
 use super::head::{After, Head};
 use super::lending::Lent;
@@ -8,8 +9,8 @@ use super::limits::{IDLE_TIME, MAX_SAID_BYTES, REQUEST_TIME};
 use super::reader::{Reader, Step};
 use super::reply;
 use super::store::{Store, Ticket, Verdict};
-use super::waiting::Waiting;
 use crate::deadlines::Wake;
+use crate::protocol::waiting::Waiting;
 use crate::protocol::{Stream, TextOutbox, Token};
 use crate::time::Instant;
 
@@ -17,14 +18,20 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub struct Connection {
     reader: Reader,
-    /// What it sent while something of its was checked.
+    /// What it sent that is not looked at yet.
     waiting: Waiting,
     pub(super) phase: Phase,
     /// When the request now arriving began.
     began: Option<Instant>,
     /// When it was last answered, or came.
     rested: Instant,
-    /// Bytes that it was answered this time.
+    /// Which of all connections it is.
+    pub(super) serial: u64,
+    /// It is in the queue already.
+    pub(super) is_queued: bool,
+    /// In which turn some of what it sent was looked at last.
+    turn: u64,
+    /// Bytes that it was answered in that.
     pub(super) said: usize,
     /// Pieces of the store that it was sent.
     pub(super) lent_pieces: usize,
@@ -41,8 +48,6 @@ pub enum Phase {
     Reading,
     /// What one brought is checked, and nothing is read before it is answered.
     Checking(Checking),
-    /// It has been answered much at once, and goes on when everybody else has been heard.
-    Pausing,
     /// It gets the news for as long as it says nothing.
     Listening,
     /// It is heard no more.
@@ -58,25 +63,18 @@ pub struct Checking {
     pub head: Head,
 }
 
-impl Phase {
-    /// Whether what comes must wait.
-    const fn is_busy(self) -> bool {
-        match self {
-            Self::Checking(_) | Self::Pausing => true,
-            Self::Reading | Self::Listening | Self::Over => false,
-        }
-    }
-}
-
 impl Connection {
     /// One that has just come.
-    pub fn new(now: Instant, max_body: usize) -> Self {
+    pub fn new(now: Instant, serial: u64, max_body: usize) -> Self {
         Self {
             reader: Reader::default(),
             waiting: Waiting::default(),
             phase: Phase::Reading,
             began: None,
             rested: now,
+            serial,
+            is_queued: false,
+            turn: 0,
             said: 0,
             lent_pieces: 0,
             max_body,
@@ -85,54 +83,83 @@ impl Connection {
     }
 
     /// Bytes have come.
-    pub fn heard(
-        &mut self,
-        now: Instant,
-        out: &mut impl TextOutbox,
-        store: &mut impl Store,
-        lent: &mut Lent,
-        peer: Token,
-        bytes: &[u8],
-    ) {
-        if self.phase.is_busy() {
-            return self.waiting.push(bytes);
-        }
-        let mut input = bytes;
-        self.read(now, out, store, lent, peer, &mut input);
-        if self.phase.is_busy() {
-            self.waiting.push(input);
+    pub fn heard(&mut self, out: &mut impl TextOutbox, peer: Token, bytes: &[u8]) {
+        match self.phase {
+            Phase::Reading | Phase::Checking(_) => self.waiting.push(bytes),
+            Phase::Listening if !bytes.is_empty() => self.finish(out, peer), // it was to listen
+            Phase::Listening | Phase::Over => {}
         }
     }
 
-    /// The verdict is there. What came meanwhile is for [`go_on`](Self::go_on).
+    /// It has taken all that it was answered. For as long as it was not heard no time has passed for it.
+    pub fn caught_up(&mut self, now: Instant) {
+        if self.has_work() {
+            self.began = self.began.map(|_| now);
+        }
+    }
+
+    /// Whether something that it sent can be looked at.
+    pub fn has_work(&self) -> bool {
+        self.phase == Phase::Reading && !self.waiting.unread().is_empty()
+    }
+
+    /// It is this turn; whether that is new to it, and it may be answered as much again.
+    pub fn begin_turn(&mut self, turn: u64) -> bool {
+        let is_new = self.turn != turn;
+        if is_new {
+            (self.turn, self.said) = (turn, 0);
+        }
+        is_new
+    }
+
+    /// Whether it has been answered as much as it may be in a turn.
+    pub fn is_answered_enough(&self) -> bool {
+        self.said >= MAX_SAID_BYTES
+    }
+
+    /// The verdict is there. What came meanwhile is for [`step`](Self::step).
     pub fn decided(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token, verdict: Verdict) {
         let Phase::Checking(checking) = self.phase else { return };
-        self.phase = Phase::Pausing;
+        self.phase = Phase::Reading;
         self.rested = now;
+        if !out.is_open(peer) {
+            return self.end();
+        }
         self.say_verdict(out, peer, checking.head, verdict);
     }
 
-    /// Goes on with what came while it was busy.
-    pub fn go_on(
+    /// Looks at some of what it sent, and answers one request at most. What that cost. Nothing of what it sent before
+    /// its end counts after it.
+    pub fn step(
         &mut self,
         now: Instant,
         out: &mut impl TextOutbox,
         store: &mut impl Store,
         lent: &mut Lent,
         peer: Token,
-    ) {
-        if self.phase != Phase::Pausing {
-            return;
+    ) -> Cost {
+        if !out.is_open(peer) {
+            self.end();
         }
-        self.phase = Phase::Reading;
+        if !self.has_work() {
+            return 0;
+        }
+        let (said, pieces) = (self.said, self.lent_pieces);
         let mut waiting = std::mem::take(&mut self.waiting);
-        let mut input = waiting.unread();
+        let unread = waiting.unread();
+        let (all, here) = (unread.len(), unread.len().min(cost::SCAN));
+        let mut input = &unread[..here];
         self.read(now, out, store, lent, peer, &mut input);
-        if self.phase.is_busy() {
-            let left = input.len();
-            waiting.keep_last(left);
+        let read = here - input.len();
+        if self.phase != Phase::Over {
+            waiting.keep_last(all - read);
             self.waiting = waiting;
         }
+        if self.phase == Phase::Listening && read < all {
+            self.finish(out, peer); // it was to listen
+        }
+        let lent = cost::of_lending(self.lent_pieces - pieces);
+        cost::of_reading(read) + cost::of_saying(self.said - said) + lent
     }
 
     /// It will send no more. What has begun to come will never be whole.
@@ -157,9 +184,10 @@ impl Connection {
     /// When it is to be told that its time has come.
     pub fn due(&self) -> Option<Instant> {
         match (self.phase, self.began) {
+            _ if self.has_work() => None,
             (Phase::Reading, Some(began)) => Some(began + REQUEST_TIME),
             (Phase::Reading, None) => Some(self.rested + IDLE_TIME),
-            (Phase::Checking(_) | Phase::Pausing | Phase::Listening | Phase::Over, _) => None,
+            (Phase::Checking(_) | Phase::Listening | Phase::Over, _) => None,
         }
     }
 
@@ -167,16 +195,16 @@ impl Connection {
     pub fn stream(&self) -> Stream {
         let checked = match self.phase {
             Phase::Checking(checking) => checking.head.body_len,
-            Phase::Reading | Phase::Pausing | Phase::Listening | Phase::Over => 0,
+            Phase::Reading | Phase::Listening | Phase::Over => 0,
         };
         Stream {
             begun: self.reader.begun(),
             memory: self.reader.memory() + self.waiting.memory() + checked,
-            is_busy: self.phase.is_busy(),
+            is_busy: self.has_work() || matches!(self.phase, Phase::Checking(_)),
         }
     }
 
-    /// Request after request, until one must wait or nothing is left.
+    /// On to the end of a request, or of what is left.
     fn read(
         &mut self,
         now: Instant,
@@ -186,33 +214,25 @@ impl Connection {
         peer: Token,
         input: &mut &[u8],
     ) {
-        self.said = 0;
-        while self.phase == Phase::Reading {
+        let mut is_going_on = true;
+        while std::mem::take(&mut is_going_on) {
             match self.reader.read(self.max_body, input) {
-                Ok(None) => break,
-                Ok(Some(Step::Head(head))) => self.welcome(out, peer, head),
+                Ok(None) => {}
+                Ok(Some(Step::Head(head))) => {
+                    self.welcome(out, peer, head);
+                    is_going_on = self.phase == Phase::Reading;
+                }
                 Ok(Some(Step::Whole(request))) => {
                     (self.began, self.rested) = (None, now);
                     self.serve(out, store, lent, peer, &request);
-                    self.pause(input);
                 }
                 Err(fault) => self.refuse(out, peer, &fault),
             }
-            if !out.is_open(peer) {
-                self.end();
-            }
         }
-        if self.phase == Phase::Listening && !input.is_empty() {
-            self.finish(out, peer); // it was to listen
+        if !out.is_open(peer) {
+            self.end();
         }
         self.began = self.reader.is_unfinished().then(|| self.began.unwrap_or(now));
-    }
-
-    /// Whoever has asked for much gets it a little at a time.
-    fn pause(&mut self, input: &[u8]) {
-        if self.phase == Phase::Reading && self.said >= MAX_SAID_BYTES && !input.is_empty() {
-            self.phase = Phase::Pausing;
-        }
     }
 
     /// A body is to come: some wait to be asked for it, and whoever need not send it is told so.
@@ -241,5 +261,6 @@ impl Connection {
 
     fn end(&mut self) {
         (self.phase, self.reader, self.began) = (Phase::Over, Reader::default(), None);
+        self.waiting = Waiting::default();
     }
 }

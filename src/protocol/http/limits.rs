@@ -19,7 +19,8 @@ pub const IDLE_TIME: Duration = Duration::from_secs(60);
 /// or half of one.
 pub const KEEPALIVE_TIME: Duration = Duration::from_secs(15);
 
-/// Bytes after which a connection that has asked for much at once goes on only when everybody else has been heard.
+/// Bytes after which a connection that has asked for much at once goes on only in another turn, and when it has taken
+/// them.
 pub const MAX_SAID_BYTES: usize = 64 * 1024;
 
 /// A piece of the store this long goes out as it lies there. What is shorter may still grow, and would be held in as

@@ -4,9 +4,10 @@
 //! A connection is one of many, known by its [`Token`]; what of a request has come lies in its
 //! [`Reader`](reader::Reader), bounded and never read twice. What a `POST` brings is checked elsewhere, in slices: until
 //! the verdict is there the connection is busy and what it has sent behind it waits, so replies come in the order of
-//! the requests. A reader of `/events` is a listener like any other.
+//! the requests. What waits is worked off a request of each in turn, a [`SLICE`] a turn of the loop. A reader of `/events` is a listener like any other.
 
 mod connection;
+mod cost;
 pub mod events;
 pub mod fault;
 pub mod head;
@@ -18,15 +19,16 @@ pub mod reply;
 pub mod route;
 mod serving;
 pub mod store;
-mod waiting;
+mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::deadlines::Deadlines;
 use crate::protocol::{TextOutbox, Token};
 use crate::time::Instant;
 
 use connection::{Connection, Phase};
+pub use cost::{Cost, SLICE};
 use events::Readers;
 pub use fault::Fault;
 use lending::Lent;
@@ -42,8 +44,13 @@ pub struct Http {
     connections: BTreeMap<Token, Connection>,
     /// Who waits for which verdict.
     tickets: BTreeMap<Ticket, Token>,
-    /// Who goes on when everybody has been heard.
-    pausing: BTreeSet<Token>,
+    /// Who has said something, each once, and the serial number of its connection.
+    queue: VecDeque<(Token, u64)>,
+    /// Who has been answered enough in this turn.
+    paused: VecDeque<(Token, u64)>,
+    turn: u64,
+    arrivals: u64,
+    longest_slice: Cost,
     lent: Lent,
     deadlines: Deadlines<Token>,
     readers: Readers,
@@ -56,7 +63,11 @@ impl Http {
             max_body: max_message,
             connections: BTreeMap::new(),
             tickets: BTreeMap::new(),
-            pausing: BTreeSet::new(),
+            queue: VecDeque::new(),
+            paused: VecDeque::new(),
+            turn: 0,
+            arrivals: 0,
+            longest_slice: 0,
             lent: Lent::default(),
             deadlines: Deadlines::new(),
             readers: Readers::default(),
@@ -65,34 +76,24 @@ impl Http {
 
     /// A client is there.
     pub fn joined(&mut self, now: Instant, peer: Token) {
-        let new = || Connection::new(now, self.max_body);
+        self.arrivals += 1;
+        let new = || Connection::new(now, self.arrivals, self.max_body);
         let connection = self.connections.entry(peer).or_insert_with(new);
         if let Some(due) = connection.due() {
             self.deadlines.by(peer, &mut connection.wake, due);
         }
     }
 
-    /// It has sent bytes.
-    pub fn heard(
-        &mut self,
-        now: Instant,
-        out: &mut impl TextOutbox,
-        store: &mut impl Store,
-        from: Token,
-        bytes: &[u8],
-    ) {
-        self.attend(now, out, from, |out, connection, lent| {
-            connection.heard(now, out, store, lent, from, bytes);
-        });
+    /// It has sent bytes. What they ask for is looked at when everybody has been heard.
+    pub fn heard(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token, bytes: &[u8]) {
+        self.attend(now, out, from, |out, connection, _| connection.heard(out, from, bytes));
+        self.enqueue(from);
     }
 
     /// It sends no more.
     pub fn ended(&mut self, now: Instant, out: &mut impl TextOutbox, from: Token) {
         self.attend(now, out, from, |out, connection, _| connection.ended(out, from));
     }
-
-    /// It has taken all that it was sent. Nothing waits for that: what it is lent is bounded by itself.
-    pub fn caught_up(&mut self, _now: Instant, _peer: Token) {}
 
     /// It is gone, and nobody waits for what it brought.
     pub fn left(&mut self, store: &mut impl Store, peer: Token) {
@@ -104,7 +105,6 @@ impl Http {
                 self.tickets.remove(&checking.ticket);
                 store.withdraw(checking.ticket);
             }
-            Phase::Pausing => drop(self.pausing.remove(&peer)),
             Phase::Reading | Phase::Over => {}
         }
     }
@@ -114,11 +114,7 @@ impl Http {
         while let Some((ticket, verdict)) = store.take_verdict() {
             self.decided(now, out, ticket, verdict);
         }
-        for peer in std::mem::take(&mut self.pausing) {
-            self.attend(now, out, peer, |out, connection, lent| {
-                connection.go_on(now, out, store, lent, peer);
-            });
-        }
+        self.work(now, out, store);
         while let Some(news) = store.take_news() {
             self.readers.tell(now, out, &news);
         }
@@ -130,7 +126,7 @@ impl Http {
 
     /// When [`expired`](Self::expired) has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let at_once = (!self.pausing.is_empty()).then_some(Instant::START);
+        let at_once = (!self.queue.is_empty()).then_some(Instant::START);
         [at_once, self.deadlines.next(), self.readers.next_deadline()].into_iter().flatten().min()
     }
 
@@ -142,6 +138,7 @@ impl Http {
     fn decided(&mut self, now: Instant, out: &mut impl TextOutbox, ticket: Ticket, verdict: Verdict) {
         let Some(peer) = self.tickets.remove(&ticket) else { return };
         self.attend(now, out, peer, |out, connection, _| connection.decided(now, out, peer, verdict));
+        self.enqueue(peer);
     }
 
     fn woken(&mut self, now: Instant, out: &mut impl TextOutbox, peer: Token) {
@@ -167,10 +164,8 @@ impl Http {
             (true, false) => self.readers.went(),
             (true, true) | (false, false) => {}
         }
-        match connection.phase {
-            Phase::Checking(checking) => drop(self.tickets.insert(checking.ticket, peer)),
-            Phase::Pausing => drop(self.pausing.insert(peer)),
-            Phase::Reading | Phase::Listening | Phase::Over => {}
+        if let Phase::Checking(checking) = connection.phase {
+            self.tickets.insert(checking.ticket, peer);
         }
         if let Some(due) = connection.due() {
             self.deadlines.by(peer, &mut connection.wake, due);

@@ -117,7 +117,7 @@ impl Connection {
         let mut tail = Vec::new();
         copy(&text[..begin], &mut front);
         copy(&text[end..], &mut tail);
-        self.said += front.len() + tail.len();
+        self.said += front.len() + tail.len() + pieces.iter().map(|piece| piece.len()).sum::<usize>();
         if pieces.is_empty() {
             out.answer(peer, &front);
         } else {
