@@ -74,7 +74,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_PAYLOAD", default_value = "4000000", help_heading = NETWORK)]
     pub max_payload: Size,
 
-    /// Longest line, JSON message or HTTP body, bytes, its end not counted; no more than --max-payload [default: 64k, or --max-payload]
+    /// Longest line, or message at --listen-json, bytes, its end not counted; no more than --max-payload [default: 64k, or --max-payload]
     #[arg(long, value_name = "BYTES", env = "PEER_RELAY_MAX_LINE", help_heading = NETWORK)]
     pub max_line: Option<Size>,
 

@@ -234,7 +234,6 @@ impl<O: TextOutbox> TextOutbox for Bars<'_, O> {
     }
 
     fn listen(&mut self, peer: Token) {
-        self.state.chatter = Some(peer);
         self.out.listen(peer);
     }
 
@@ -291,6 +290,9 @@ impl Protocol for Bent {
     }
 
     fn joined(&mut self, now: Instant, peer: Token, newcomer: &Newcomer) {
+        if newcomer.dialect == Dialect::Chain {
+            self.state.chatter = Some(peer);
+        }
         self.networks.joined(now, peer, newcomer);
     }
 
@@ -341,7 +343,7 @@ impl Protocol for Bent {
     fn expired(&mut self, now: Instant, out: &mut impl TextOutbox) {
         let is_late = now > Instant::START + Duration::from_secs(60);
         if self.state.canary == Canary::SpeaksInTheSilence
-            && let Some(peer) = self.state.chatter.filter(|_| is_late && self.state.is_time(50))
+            && let Some(peer) = self.state.chatter.filter(|_| is_late && self.state.is_time(5))
         {
             out.answer(peer, b"\"GetMempool\"\n");
         }
