@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use super::listening::{CHAIN_PORT, JSON_PORT};
-use super::target::{BadTarget, Target};
+use thiserror::Error;
+
+use super::target::Target;
 use crate::protocol::Dialect;
 
 /// A neighbour: `HOST[:PORT]` of a relay, or `json://HOST[:PORT]`, `chain://HOST[:PORT]` of a node that speaks so.
@@ -16,6 +18,13 @@ pub struct Connect {
     /// Where it is.
     pub target: Target,
 }
+
+/// Nobody who could be kept up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "need HOST:PORT or a host alone, as in 127.0.0.1:7333, or behind json:// or chain:// a node's; port 0 is nowhere"
+)]
+pub struct BadConnect;
 
 /// How each begins that is no relay's.
 const SCHEMES: [(&str, Dialect); 2] = [("json://", Dialect::Json), ("chain://", Dialect::Chain)];
@@ -37,13 +46,13 @@ impl Connect {
 }
 
 impl FromStr for Connect {
-    type Err = BadTarget;
+    type Err = BadConnect;
 
-    fn from_str(text: &str) -> Result<Self, BadTarget> {
+    fn from_str(text: &str) -> Result<Self, BadConnect> {
         let text = text.trim();
         let of_scheme = |&(scheme, dialect): &(&str, Dialect)| Some((text.strip_prefix(scheme)?, dialect));
         let (rest, dialect) = SCHEMES.iter().find_map(of_scheme).unwrap_or((text, Dialect::Frames));
-        Ok(Self { dialect, target: rest.parse()? })
+        Ok(Self { dialect, target: rest.parse().map_err(|_| BadConnect)? })
     }
 }
 

@@ -188,7 +188,7 @@ impl House {
         self.stats_due = Some(now + every);
         let (stats, peers) = (relay.stats(), relay.peers());
         if (stats, peers) != (&self.stats_told.0, self.stats_told.1) {
-            log::info!("{}", report::figures(stats, peers));
+            log::info!("{}{}", report::figures(stats, peers), chain_text(relay));
             self.stats_told = (stats.clone(), peers);
         }
     }
@@ -212,11 +212,19 @@ impl House {
         if let Some(file) = self.ban_file {
             file.finish(relay.bans());
         }
-        log::info!("{}", report::figures(relay.stats(), relay.peers()));
+        log::info!("{}{}", report::figures(relay.stats(), relay.peers()), chain_text(relay));
         let left = relay.stats().undelivered;
         let (bytes, peers) = (grouped(left.bytes), grouped(left.peers));
         log::info!("stopped: {bytes} bytes to {peers} peers were not delivered");
         logging::finish();
+    }
+}
+
+/// Where there is a chain, how long it is.
+fn chain_text(relay: &Relay<Networks>) -> String {
+    match relay.protocol().chain().height() {
+        0 => String::new(),
+        height => format!(" blocks={height}"),
     }
 }
 

@@ -5,19 +5,20 @@
 //! a slow disk does not stop the loop. It is on the disk within a second. So a relay that is killed loses
 //! nothing that its loop had written; a host that loses its power loses a second.
 
+mod reading;
 mod records;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant as SystemInstant};
+use std::time::Duration;
 
 use super::Failure;
 use super::units::grouped;
@@ -32,8 +33,6 @@ const BATCH: usize = 256 * 1024;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// A file is written anew at the start when it has grown beyond twice what is in it, and this.
 const SLACK: usize = 64 * 1024;
-/// While a long file is checked, how often the log says how far it has come.
-const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// Keeps the file like the chain.
 #[derive(Debug)]
@@ -50,21 +49,14 @@ pub struct ChainFile {
     due: Option<Instant>,
 }
 
-/// What reading a file has come to.
-struct Found {
-    /// Bytes that are good.
-    good: usize,
-    /// What was wrong behind them.
-    fault: Option<String>,
-}
-
 impl ChainFile {
     /// Reads what is in the directory, which is made if there is none, into an empty chain, and keeps it like that from
     /// now on.
     ///
     /// # Errors
     /// One line, when the directory is another relay's, or it or the file cannot be used. A file that ends in the
-    /// middle, or is damaged, is no error: what is behind the damage is cut off, with a warning, and others have it.
+    /// middle, or is damaged, is no error: what is behind the damage is cut off and put aside, with a warning, and
+    /// others have it.
     pub fn open(directory: &Path, chain: &mut Bunkercoin) -> Result<Self, Failure> {
         let failed = |what: String| Failure::failed(format!("--data-dir {}: {what}", directory.display()));
         let cannot = |error: io::Error| failed(error.to_string());
@@ -80,7 +72,8 @@ impl ChainFile {
             TryLockError::Error(error) => cannot(error),
         })?;
         let path = directory.join("chain");
-        let len = read_into(&path, chain).map_err(failed)?;
+        let len = reading::read_into(&path, chain).map_err(failed)?;
+        log::info!("chain: {} blocks in {}", grouped(chain.height() as u64), directory.display());
         let file = settle(&path, chain, len).map_err(cannot)?;
         chain.keep_journal();
         let (batches, to_write) = sync_channel(1);
@@ -114,7 +107,7 @@ impl ChainFile {
         }
     }
 
-    /// At the end: all is written, and on the disk.
+    /// At the end: all is written, and on the disk; or it is said that it is not.
     pub fn finish(mut self, chain: &mut Bunkercoin) {
         self.is_ending.store(true, Ordering::Relaxed);
         loop {
@@ -133,67 +126,14 @@ impl ChainFile {
     }
 }
 
-/// Reads a file into an empty chain; there may be none. Says how many of its bytes are good.
-fn read_into(path: &Path, chain: &mut Bunkercoin) -> Result<usize, String> {
-    let mut bytes = Vec::new();
-    match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        opened => {
-            opened.and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|error| error.to_string())?
-        }
-    };
-    if BEGINNING.starts_with(&bytes) && bytes.len() < BEGINNING.len() {
-        return Ok(0); // killed when it had hardly begun
-    }
-    let Some(rest) = bytes.strip_prefix(BEGINNING) else {
-        return Err("the file `chain` is no chain of ours; left untouched. Move it away".into());
-    };
-    let found = replay(rest, chain);
-    if let Some(fault) = found.fault {
-        let lost = rest.len() - found.good;
-        log::warn!(
-            "{}: {fault}; the last {} bytes are cut off, {} blocks are good",
-            path.display(),
-            grouped(lost as u64),
-            grouped(chain.height() as u64)
-        );
-    }
-    Ok(BEGINNING.len() + found.good)
-}
-
-/// Every record is checked by every rule.
-fn replay(bytes: &[u8], chain: &mut Bunkercoin) -> Found {
-    let (mut at, mut told) = (0, SystemInstant::now());
-    let mut good = 0;
-    while at < bytes.len() {
-        let Some((record, len)) = records::read(&bytes[at..]) else {
-            return Found { good, fault: Some("a record that is not whole".into()) };
-        };
-        if let Err(unfit) = chain.restore(record) {
-            return Found { good, fault: Some(format!("a record that cannot be: {unfit}")) };
-        }
-        at += len;
-        if !chain.is_branching() {
-            good = at; // a branch that never became the chain is nothing
-        }
-        if told.elapsed() >= TELL_EVERY {
-            told = SystemInstant::now();
-            let percent = at * 100 / bytes.len();
-            log::info!("checking the chain: {} blocks, {percent} %", grouped(chain.height() as u64));
-        }
-    }
-    let fault = (good < at).then(|| "a longer chain that was not written to its end".into());
-    Found { good, fault }
-}
-
 /// The file to go on with: the good part of what there is, or a new one if that has become too long.
-fn settle(path: &Path, chain: &Bunkercoin, good: usize) -> io::Result<File> {
+fn settle(path: &Path, chain: &Bunkercoin, good: u64) -> io::Result<File> {
     let needed = BEGINNING.len() + chain.records().map(records::len).sum::<usize>();
-    if good < BEGINNING.len() || good > 2 * needed + SLACK {
+    if good < BEGINNING.len() as u64 || good > (2 * needed + SLACK) as u64 {
         write_anew(path, chain)?;
     } else {
         let file = File::options().write(true).open(path)?;
-        file.set_len(good as u64)?;
+        file.set_len(good)?;
         file.sync_all()?;
     }
     File::options().append(true).open(path)

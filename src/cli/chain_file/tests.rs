@@ -84,6 +84,8 @@ fn a_bit_flipped_anywhere_costs_what_is_behind_it_and_no_more() {
         assert!(height <= 3, "bit {bit}: the branch cannot be whole");
         assert!(text != long);
         file.finish(&mut chain);
+        let aside = fs::read(path.with_extension("cut")).unwrap();
+        assert!(flipped.ends_with(&aside) && !aside.is_empty(), "bit {bit}: what is cut off is put aside");
     }
 }
 
@@ -132,6 +134,14 @@ fn two_relays_do_not_share_a_directory() {
     file.finish(&mut first);
     let (mut second, file) = open(directory.path());
     file.finish(&mut second);
+}
+
+#[test]
+fn what_is_no_file_is_refused_and_named() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("chain")).unwrap();
+    let refused = ChainFile::open(directory.path(), &mut Bunkercoin::new()).unwrap_err().to_string();
+    assert!(refused.ends_with("chain is no file"), "{refused}");
 }
 
 #[test]

@@ -23,13 +23,15 @@ pub(super) struct Writer {
     /// Since when something is written that may not be on the disk.
     unsynced_since: Option<SystemInstant>,
     is_failing: bool,
+    /// Something could not be written.
+    is_incomplete: bool,
     is_ending: Arc<AtomicBool>,
 }
 
 impl Writer {
     /// To this file, which is called so.
     pub fn new(path: PathBuf, file: File, is_ending: Arc<AtomicBool>) -> Self {
-        Self { path, file, unsynced_since: None, is_failing: false, is_ending }
+        Self { path, file, unsynced_since: None, is_failing: false, is_incomplete: false, is_ending }
     }
 
     /// Until there is no more.
@@ -43,7 +45,10 @@ impl Writer {
             match next {
                 Ok(batch) => self.write(&batch),
                 Err(RecvTimeoutError::Timeout) => self.sync(),
-                Err(RecvTimeoutError::Disconnected) => return self.sync(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.sync();
+                    return self.tell_what_is_lost();
+                }
             }
         }
     }
@@ -53,6 +58,7 @@ impl Writer {
         while let Err(error) = self.try_to_write(batch) {
             self.complain(&error);
             if !self.waits() {
+                self.is_incomplete = true;
                 return; // at the end the disk is no better: the rest is lost
             }
         }
@@ -85,6 +91,12 @@ impl Writer {
         self.unsynced_since = None;
         if let Err(error) = self.file.sync_data() {
             self.complain(&error);
+        }
+    }
+
+    fn tell_what_is_lost(&self) {
+        if self.is_incomplete {
+            log::error!("the end of the chain is not in {}", self.path.display());
         }
     }
 

@@ -112,7 +112,7 @@ pub(super) fn parse(payload: Option<&str>, from: IpAddr) -> Result<SocketAddr, &
         return Err("the host is no single host's address");
     }
     if ip.is_loopback() && !from.to_canonical().is_loopback() {
-        return Err("the host is the one it is said on, which is not this one");
+        return Err("a loopback address is the host's that says it: only somebody on this host can add one");
     }
     if peer.port() == 0 { Err(NO_PORT) } else { Ok(SocketAddr::new(ip, peer.port())) }
 }
