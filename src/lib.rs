@@ -14,15 +14,16 @@
 //! Each entry of the slab is a connection: a peer with its read buffer (its [`Scanner`](wire::Scanner): a decoder
 //! whose limits are everybody's; or a [`LineScanner`](wire::LineScanner), where messages are lines), its write queue ([`WriteQueue`](wire::WriteQueue)) and its deadlines. What every peer sends in one turn lies in
 //! one [`TurnLog`](wire::TurnLog), once, as it came; each peer is written the log without its own part. Those who speak
-//! lines have a log of their own, of what is called `msg`.
+//! lines have a log of their own, of what is called `msg`. Those who speak another [`Dialect`](protocol::Dialect), JSON or
+//! HTTP, are told apart, understood and answered by its own protocol, and have a log of what is new there.
 //!
 //! The modules, lowest first; each may name only those before it:
 //!
 //! | module | knows |
 //! |---|---|
 //! | [`time`], [`rng`], [`deadlines`] | moments, numbers from a seed, and who wants to be woken when |
-//! | [`wire`] | bytes and frames |
-//! | [`protocol`] | what frames mean |
+//! | [`wire`] | bytes, frames, lines, and where JSON values end |
+//! | [`protocol`] | what frames mean, and all that is said in the other dialects |
 //! | [`relay`] | the peers and the law; no socket, no clock |
 //! | [`server`] | one turn of the loop, over any [`Stack`](server::Stack) |
 //! | [`load`] | a load tester that knows what everybody must get, over any stack |
