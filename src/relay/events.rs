@@ -192,6 +192,8 @@ pub enum Kind {
     Opener,
     /// [`Event::Dialed`], [`Event::Lost`], [`Event::Undialed`]: no stranger causes these, and all are kept
     Dial,
+    /// The same of somebody whom a peer has told of, and [`Event::LetGo`]: these strangers cause
+    Added,
     /// [`Event::Forgot`]
     Forgot,
 }
@@ -213,7 +215,7 @@ struct Quota {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Connected,
         Self::Closed,
         Self::CutOff,
@@ -225,6 +227,7 @@ impl Kind {
         Self::Refused,
         Self::Opener,
         Self::Dial,
+        Self::Added,
         Self::Forgot,
     ];
 
@@ -242,6 +245,7 @@ impl Kind {
             Self::Refused => "refused",
             Self::Opener => "closed before a frame",
             Self::Dial => "connected, lost or out of reach",
+            Self::Added => "connected, lost or out of reach, of those that were added",
             Self::Forgot => "times forgotten early",
         }
     }

@@ -76,7 +76,8 @@ impl Room {
         self.deadlines.cancel(Sleeper::Dial(id), &mut self.dials.get_mut(id).wake);
         self.stats.dialed += 1;
         let peers = self.peers.len();
-        self.events.push(self.now, Kind::Dial, || Event::Dialed { dial: id, who, peers });
+        let kind = self.kind_of(id);
+        self.events.push(self.now, kind, || Event::Dialed { dial: id, who, peers });
         token
     }
 
@@ -96,7 +97,8 @@ impl Room {
         let Some(retry_in) = dial.lost(self.now) else { return };
         self.dials.wants_resolving(id);
         self.schedule_dial(id);
-        self.events.push(self.now, Kind::Dial, || Event::Lost { dial: id, who, reason, retry_in });
+        let kind = self.kind_of(id);
+        self.events.push(self.now, kind, || Event::Lost { dial: id, who, reason, retry_in });
     }
 
     /// Nobody is dialled any more.
@@ -134,7 +136,8 @@ impl Room {
             if let Some(at) = at
                 && self.dials.get_mut(id).is_news()
             {
-                self.events.push(self.now, Kind::Dial, || Event::Undialed { dial: id, at, why });
+                let kind = self.kind_of(id);
+                self.events.push(self.now, kind, || Event::Undialed { dial: id, at, why });
             }
         }
         self.schedule_dial(id);
@@ -148,11 +151,16 @@ impl Room {
             && !self.is_never_banned(at.ip())
     }
 
+    /// What is told of one is told in full only where no stranger causes it.
+    fn kind_of(&mut self, id: DialId) -> Kind {
+        if self.dials.get_mut(id).is_named() { Kind::Dial } else { Kind::Added }
+    }
+
     fn drop_dial(&mut self, id: DialId, parting: Parting) {
         let dial = self.dials.get_mut(id);
         self.deadlines.cancel(Sleeper::Dial(id), &mut dial.wake);
         if let (Parting::Untold, Some(at)) = (parting, dial.last_address()) {
-            self.events.push(self.now, Kind::Dial, || Event::LetGo { dial: id, at });
+            self.events.push(self.now, Kind::Added, || Event::LetGo { dial: id, at });
         }
         self.dials.remove(id, parting);
     }

@@ -10,7 +10,7 @@ use peer_relay::protocol::{
     Breach, DialId, Dialect, Flood, Newcomer, Offence, Origin, Outbox, Penalty, Protocol, Stream, TextOutbox,
     Token,
 };
-use peer_relay::relay::{Event, Law, Limits, Reason};
+use peer_relay::relay::{EVENTS_PER_SECOND, Event, Law, Limits, Reason};
 use peer_relay::time::Instant;
 use peer_relay::wire::Frame;
 use peer_relay::wire::turn_log::Chunk;
@@ -445,6 +445,20 @@ fn nobody_gets_out_of_a_ban_by_having_himself_dialled() {
     room.pass(secs(60));
     assert!(room.dials.is_empty(), "whoever is shut out is not dialled either");
     assert_eq!(told(&mut room).last().unwrap(), "forgotten DialId(0)");
+}
+
+#[test]
+fn of_those_that_strangers_have_told_of_no_more_is_said_than_strangers_may_have_us_say() {
+    let mut room = room(limits());
+    let peer = join(&mut room, Dialect::Json);
+    room.say(peer, &b"k".repeat(50));
+    room.pass(Duration::ZERO);
+    for (dial, _) in std::mem::take(&mut room.dials) {
+        room.relay.undialed(room.now, dial, std::io::ErrorKind::ConnectionRefused);
+    }
+    room.turn();
+    let told = room.told().into_iter().filter(|event| matches!(event, Event::Undialed { .. })).count();
+    assert_eq!(told, EVENTS_PER_SECOND as usize);
 }
 
 #[test]
