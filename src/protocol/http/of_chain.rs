@@ -22,20 +22,19 @@ impl Store for Bunkercoin {
     }
 
     fn submit_block(&mut self, json: &[u8]) -> Ticket {
-        Ticket(self.submit_block(json).0)
+        self.submit_block(json)
     }
 
     fn submit_transaction(&mut self, json: &[u8]) -> Ticket {
-        Ticket(self.submit_transaction(json).0)
+        self.submit_transaction(json)
     }
 
     fn withdraw(&mut self, ticket: Ticket) {
-        self.withdraw(bunkercoin::Ticket(ticket.0));
+        self.withdraw(ticket);
     }
 
     fn take_verdict(&mut self) -> Option<(Ticket, Verdict)> {
-        let (ticket, verdict) = self.take_verdict()?;
-        Some((Ticket(ticket.0), verdict.into()))
+        self.take_verdict()
     }
 
     fn take_news(&mut self) -> Option<News> {
@@ -44,18 +43,5 @@ impl Store for Bunkercoin {
             bunkercoin::News::Transaction { text, .. } => News::Transaction(text),
             bunkercoin::News::Replaced { height, hash } => News::Replaced { height, hash: hash.0 },
         })
-    }
-}
-
-impl From<bunkercoin::Verdict> for Verdict {
-    fn from(verdict: bunkercoin::Verdict) -> Self {
-        match verdict {
-            bunkercoin::Verdict::Taken => Self::Taken,
-            bunkercoin::Verdict::Known => Self::Known,
-            bunkercoin::Verdict::Malformed(why) => Self::Malformed(why),
-            bunkercoin::Verdict::Invalid(why) => Self::Invalid(why),
-            bunkercoin::Verdict::NoRoom => Self::NoRoom,
-            bunkercoin::Verdict::DoesNotFit => Self::DoesNotFit,
-        }
     }
 }

@@ -2,28 +2,8 @@
 
 use bytes::Bytes;
 
+pub use crate::protocol::bunkercoin::{Ticket, Verdict};
 use crate::wire::turn_log::Chunk;
-
-/// Whose verdict is waited for. Never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(pub u64);
-
-/// What came of something handed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is held now, and told to everybody.
-    Taken,
-    /// It was held already.
-    Known,
-    /// It is not the JSON of one.
-    Malformed(String),
-    /// It breaks a rule.
-    Invalid(String),
-    /// It may be right: there is no room for it.
-    NoRoom,
-    /// A block that does not follow the last one.
-    DoesNotFit,
-}
 
 /// What has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
